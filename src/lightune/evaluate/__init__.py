@@ -1,0 +1,1 @@
+"""Arrays to numbers: metrics, their intervals, calibration. Knows no model and needs only NumPy."""
