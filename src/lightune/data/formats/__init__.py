@@ -1,0 +1,1 @@
+"""One file per data format; the file name is the format's name."""

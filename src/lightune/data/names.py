@@ -1,0 +1,44 @@
+"""Column names that people use for texts, labels and identifiers, in several languages."""
+
+from __future__ import annotations
+
+LABELS = (
+    "label", "labels", "gold_label", "class", "classes", "category", "categories", "sentiment", "target",
+    "y", "quality", "is_duplicate", "intent", "topic", "tag", "tags", "emotion", "polarity", "stance",
+    "score", "rating", "stars", "grade", "similarity", "annotation", "answer", "gold", "toxic", "spam",
+    "label_text", "标签", "标注", "类别", "分类", "类型", "情感", "情绪", "评分",
+    "分数", "标籤", "類別", "ラベル", "분류",
+    "klasse", "kategorie", "catégorie", "categoría", "etiqueta", "étiquette",
+)  # fmt: skip
+TEXTS = (
+    "text", "sentence", "review", "content", "comment", "document", "body", "message", "tweet", "post",
+    "utterance", "description", "abstract", "article", "question", "query", "phrase", "snippet", "email",
+    "mail", "sms", "title", "headline", "input", "texts", "review_text", "reviewtext", "clean_text",
+    "full_text", "文本", "评论", "内容", "句子", "文章", "正文", "留言", "标题",
+    "微博", "評論", "內容", "テキスト", "文", "본문",
+    "texte", "texto", "satz", "kommentar",
+)  # fmt: skip
+PAIRS = (
+    ("sentence1", "sentence2"), ("question1", "question2"), ("premise", "hypothesis"), ("text_a", "text_b"),
+    ("#1 string", "#2 string"), ("text1", "text2"), ("sentence_a", "sentence_b"), ("question", "sentence"),
+    ("sent1", "sent2"), ("string1", "string2"), ("query", "passage"), ("query", "document"),
+    ("句子1", "句子2"), ("文本1", "文本2"), ("前提", "假设"), ("a", "b"),
+)  # fmt: skip
+IDENTIFIERS = {
+    "id", "idx", "index", "guid", "uuid", "uid", "key", "no", "nr", "number", "row", "unnamed: 0", "pairid",
+    "promptid", "captionid", "qid1", "qid2", "#1 id", "#2 id", "old_index", "编号", "序号",
+}  # fmt: skip
+
+
+def plain(name: str) -> str:
+    """A column name without case and surrounding blanks, for comparing."""
+    return str(name).strip().strip("\ufeff").lower()
+
+
+def is_identifier(name: str) -> bool:
+    """Whether the name says that the column numbers the rows."""
+    name = plain(name)
+    return name in IDENTIFIERS or name.endswith(("_id", " id", "-id", "_idx", "_uuid"))
+
+
+KNOWN = {*LABELS, *TEXTS, *IDENTIFIERS, *(name for pair in PAIRS for name in pair)} - {"a", "b"}

@@ -1,0 +1,108 @@
+"""What a label column holds: classes, several labels a row, or numbers. Tasks recognise themselves by it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from lightune.core.rows import Table
+
+DELIMITERS = ("|", ";", ",")
+
+
+@dataclass(frozen=True)
+class LabelProfile:
+    """The values of a label column.
+
+    Attributes:
+        distinct: label -> rows that have it, most frequent first; single labels when there are several a row.
+        num_missing: rows without a value.
+        is_numeric: every value is a finite number.
+        is_list: the values are lists (JSON, Parquet).
+        delimiter: what separates several labels in one cell; None when each cell is one label.
+        num_rows: all rows, also those without a value.
+    """
+
+    distinct: dict[str, int]
+    num_missing: int
+    is_numeric: bool
+    is_list: bool
+    delimiter: str | None
+    num_rows: int
+
+
+def label_profile(table: Table, label: str, *, delimiter: str = "") -> LabelProfile:
+    """Look at every value of the column `label`; `delimiter` is the user's choice, found when empty."""
+    values = [row.values.get(label) for row in table.rows]
+    present = [value for value in values if not is_missing(value)]
+    is_list = bool(present) and all(isinstance(value, (list, tuple)) for value in present)
+    whole = Counter() if is_list else Counter(label_name(value) for value in present)
+    found = None if is_list else (delimiter or find_delimiter(whole))
+    counts: Counter[str] = Counter()
+    if is_list or found:
+        for value in present:
+            counts.update(set(split_labels(value, found)))
+    else:
+        counts = whole
+    return LabelProfile(
+        distinct=dict(counts.most_common()),
+        num_missing=len(values) - len(present),
+        is_numeric=bool(whole) and all(to_number(value) is not None for value in whole),
+        is_list=is_list,
+        delimiter=found,
+        num_rows=len(values),
+    )
+
+
+def find_delimiter(counts: Counter[str]) -> str | None:
+    """The character that parts several labels in one cell, when parting gives fewer, recurring labels."""
+    for mark in DELIMITERS:
+        joined = [value for value in counts if mark in value]
+        if len(joined) < 2 or (
+            mark == "," and all(to_number(v.replace(",", ".")) is not None for v in joined)
+        ):
+            continue
+        parts: Counter[str] = Counter()
+        for value, number in counts.items():
+            for part in split_labels(value, mark):
+                parts[part] += number
+        is_short = all(len(part) <= 40 and len(part.split()) <= 4 for part in parts)
+        if is_short and len(parts) <= len(counts) and sum(parts.values()) >= 2 * len(parts):
+            return mark
+    return None
+
+
+def split_labels(value: Any, delimiter: str | None) -> list[str]:
+    """The label names in one cell: a list, a delimited string, or one name."""
+    if isinstance(value, (list, tuple)):
+        return [label_name(item) for item in value]
+    if delimiter is None:
+        return [label_name(value)]
+    return [part.strip() for part in label_name(value).split(delimiter) if part.strip()]
+
+
+def label_name(value: Any) -> str:
+    """A label as text: 1 and 1.0 are `1`, True is `true`, blanks round a string are removed."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell holds nothing: absent, blank or NaN. An empty list is an answer."""
+    if isinstance(value, float):
+        return math.isnan(value)
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def to_number(value: Any) -> float | None:
+    """The finite number that a cell holds, or None."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
