@@ -1,4 +1,4 @@
-"""Does a probability mean what it says? Of the rows predicted with 0.8, are 80% right? (Guo et al. 2017)"""
+"""Does a probability mean what it says? Of the rows predicted with 0.8, are 80% right? Guo et al. 2017."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ BoolArray = NDArray[np.bool_]
 
 
 def multilabel_metrics(gold: BoolArray, predicted: BoolArray) -> dict[str, float]:
-    """accuracy (the whole set right), f1, precision, recall (macro over all labels) and f1_micro.
+    """Accuracy (the whole set right), f1, precision, recall (macro over all labels) and f1_micro.
 
     Args:
         gold: (B, C), whether row b has label c.

@@ -1,0 +1,101 @@
+"""Plain words: what each metric means, and whether the run was worth it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Interval = tuple[float, float]
+
+METRIC_NAMES = {
+    "f1": "F1",
+    "f1_micro": "F1, all labels together",
+    "f1_positive": "F1 of the second class",
+    "matthews": "Matthews correlation",
+    "pearson": "Pearson correlation",
+    "spearman": "Spearman correlation",
+    "expected_calibration_error": "calibration error",
+}
+METRIC_MEANINGS = {
+    "accuracy": "share of rows whose answer is right",
+    "f1": "balance of finding a class and not seeing it where it is not; every class counts the same",
+    "f1_micro": "the same balance, where frequent labels count more",
+    "f1_positive": "the same balance, for the second class alone",
+    "precision": "of the rows given a class, the share that truly have it; mean over classes",
+    "recall": "of the rows that truly have a class, the share found; mean over classes",
+    "matthews": "agreement beyond chance: 0 is guessing, 1 is perfect",
+    "pearson": "how straight predictions follow the true numbers: 0 not at all, 1 exactly",
+    "spearman": "how well predictions put the rows in the true order: 0 not at all, 1 exactly",
+    "mean_absolute_error": "how far off a prediction is on average; smaller is better",
+    "root_mean_squared_error": "the same, where large errors weigh more; smaller is better",
+    "expected_calibration_error": "how far the probabilities are from the truth; smaller is better",
+}
+MODEL_NAMES = {"majority": "always the commonest answer", "tfidf_lr": "word counts (TF-IDF)"}
+LEADING = ("accuracy", "f1", "pearson", "spearman", "exact_match")
+
+
+def metric_name(name: str) -> str:
+    """The metric's name as a person writes it."""
+    return METRIC_NAMES.get(name, name.replace("_", " "))
+
+
+def model_name(name: str) -> str:
+    """The baseline in plain words, or the name as it is."""
+    return MODEL_NAMES.get(name, name)
+
+
+def leading_metrics(metrics: Mapping[str, float]) -> list[str]:
+    """The one or two metrics to look at first, all of them better when larger."""
+    return [name for name in LEADING if name in metrics][:2]
+
+
+def duration(seconds: float) -> str:
+    """`12 s`, `3 min 20 s`, `1 h 5 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def size(num_bytes: float) -> str:
+    """`950 MB`, `1.9 GB`."""
+    return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:,.0f} MB"
+
+
+def rungs_with_run(
+    rungs: Sequence[Mapping[str, Any]], metrics: Mapping[str, float], intervals: Mapping[str, Interval]
+) -> list[dict[str, Any]]:
+    """The rungs, each with `is_this_run`; the run itself is added when it is not among them."""
+    marked = [{**rung, "is_this_run": _is_this_run(rung, metrics)} for rung in rungs]
+    if not any(rung["is_this_run"] for rung in marked) and metrics:
+        own = {"name": "this run", "metrics": metrics, "intervals": intervals, "is_this_run": True}
+        marked.append(own)
+    return marked
+
+
+def _is_this_run(rung: Mapping[str, Any], metrics: Mapping[str, float]) -> bool:
+    if "is_this_run" in rung:
+        return bool(rung["is_this_run"])
+    return rung["name"] not in MODEL_NAMES and dict(rung["metrics"]) == dict(metrics)
+
+
+def verdict(rungs: Sequence[Mapping[str, Any]], name: str) -> str:
+    """One or two sentences: is the run better than the best baseline in metric `name`, and beyond chance?"""
+    own = next((rung for rung in rungs if rung["is_this_run"]), None)
+    others = [rung for rung in rungs if not rung["is_this_run"] and name in rung["metrics"]]
+    if own is None or not others or name not in own["metrics"]:
+        return "There is no baseline to compare with."
+    best = max(others, key=lambda rung: rung["metrics"][name])
+    ours, theirs = own["metrics"][name], best["metrics"][name]
+    figures = f"{metric_name(name)} {ours:.3f} against {theirs:.3f} for “{model_name(best['name'])}”."
+    low = own.get("intervals", {}).get(name, (ours, ours))[0]
+    high = best.get("intervals", {}).get(name, (theirs, theirs))[1]
+    if ours <= theirs:
+        return f"No: {figures} The simpler model does as well or better here, and costs almost nothing."
+    if low > high:
+        return f"Yes: {figures} The gain is larger than chance explains: the two intervals do not overlap."
+    return f"Perhaps: {figures} The intervals overlap, so the gain may be chance; more test rows would tell."
