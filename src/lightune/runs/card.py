@@ -1,4 +1,4 @@
-"""`README.md` of a run: the model card, with the front matter that model hubs read. It never quotes a text."""
+"""`README.md` of a run: the model card with the front matter that hubs read. It never quotes a text."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _what_it_is(card: Card) -> str:
     base, method = _inline(card.model), _inline(card.method)
-    return f"A model for the task **{_inline(card.task)}**: {base}, fine-tuned by lightune with the method **{method}**."
+    start = f"A model for the task **{_inline(card.task)}**: "
+    return f"{start}{base}, fine-tuned by lightune with the method **{method}**."
 
 
 def _results(card: Card) -> str:

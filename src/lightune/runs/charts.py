@@ -79,7 +79,7 @@ def bars(rows: Sequence[BarRow], title: str) -> str:
     """Horizontal bars on a scale from 0 (lower when a value is negative) to 1 or above."""
     ends = [end for row in rows for end in (row.value, *(row.interval or ()))]
     low, high = min(0.0, *ends), max(1.0, *ends)
-    left, right, row_height = 170, WIDTH - 150, 34
+    left, right, row_height = 180, WIDTH - 185, 34
 
     def place(value: float) -> float:
         return float(left + (value - low) / (high - low) * (right - left))

@@ -31,11 +31,11 @@ dt { color:var(--soft); font-size:13px; } dd { margin:0; font-weight:600; overfl
 .note { background:var(--note); border-left:5px solid var(--mark); border-radius:6px; padding:8px 14px;
   margin:8px 0; }
 table { border-collapse:collapse; width:100%; font-size:14px; margin:8px 0; }
-th, td { text-align:left; padding:6px 10px; border-bottom:1px solid var(--rule); vertical-align:top;
-  overflow-wrap:anywhere; }
+th, td { text-align:left; padding:6px 10px; border-bottom:1px solid var(--rule); vertical-align:top; }
 th { color:var(--soft); font-weight:600; } td.n { text-align:right; white-space:nowrap;
   font-variant-numeric:tabular-nums; } th.n { text-align:right; } tr.own td { font-weight:700; }
-.wide { overflow-x:auto; } td.text { min-width:22em; }
+.wide { overflow-x:auto; } td.text { min-width:22em; overflow-wrap:anywhere; }
+td { overflow-wrap:break-word; }
 table.heat { width:auto; } table.heat td, table.heat th { text-align:center; border:2px solid var(--paper);
   padding:7px 10px; overflow-wrap:normal; } table.heat th[scope=row] { text-align:right; }
 table.heat td.corner { color:var(--soft); font-size:12px; }
@@ -68,7 +68,8 @@ def page(title: str, body: str) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>\n"
     )
 
@@ -114,4 +115,4 @@ def table(
     if not lines:
         return ""
     body = "".join(lines)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'

@@ -234,8 +234,9 @@ def _calibration(report: Report) -> str:
         return ""
     picture = charts.reliability_chart(report.reliability, "Share right against probability")
     plain = (
-        "When the model says 90%, is it right 90% of the time? On the dashed line it is. Dots below the "
-        "line: the model is too sure of itself. Dots above: surer than it says. Larger dots stand for more rows."
+        "When the model says 90%, is it right 90% of the time? On the dashed line it is. Dots below "
+        "the line: the model is too sure of itself. Dots above: it is right more often than it says. "
+        "Larger dots stand for more rows."
     )
     return section("Can its probabilities be trusted?", plain, picture)
 

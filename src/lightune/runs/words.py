@@ -30,7 +30,7 @@ METRIC_MEANINGS = {
     "root_mean_squared_error": "the same, where large errors weigh more; smaller is better",
     "expected_calibration_error": "how far the probabilities are from the truth; smaller is better",
 }
-MODEL_NAMES = {"majority": "always the commonest answer", "tfidf_lr": "word counts (TF-IDF)"}
+MODEL_NAMES = {"majority": "commonest answer", "tfidf_lr": "word counts (TF-IDF)"}
 LEADING = ("accuracy", "f1", "pearson", "spearman", "exact_match")
 
 
