@@ -135,7 +135,7 @@ def _check_texts(table: Table, names: tuple[str, ...], findings: Findings) -> No
 def broken(text: str) -> str:
     """Why the text looks wrongly decoded, with what to do; empty when it does not."""
     if "\x00" in text:
-        return "the text holds zero bytes; the file is probably UTF-16: save it as UTF-8 or give --data.encoding utf-16"
+        return "the text holds zero bytes; probably UTF-16: save it as UTF-8 or give --data.encoding utf-16"
     if "\ufffd" in text:
         return "the text holds \ufffd, a letter lost in an earlier conversion; export the file again as UTF-8"
     if not text.isascii() and (found := MOJIBAKE.search(text)):
@@ -265,7 +265,9 @@ def _check_spelling(train: Table, counts: dict[str, int], label: str, findings: 
         value = row.values.get(label)
         if isinstance(value, str) and value.strip() in usual:
             name = value.strip()
-            message = f"the label {name!r} is probably {usual[name]!r} ({counts[usual[name]]:,} rows); write it alike"
+            message = (
+                f"the label {name!r} is probably {usual[name]!r} ({counts[usual[name]]:,} rows); write one"
+            )
             findings.at_row("label_spelling", row, message)
         elif isinstance(value, str) and value and value != value.strip():
             spaced[value] += 1

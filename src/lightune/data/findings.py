@@ -9,9 +9,9 @@ from lightune.core.rows import Problem, Row
 MAX_LISTED = 20
 # The most certain and serious first.
 ORDER = (
-    "no_rows", "missing_column", "too_few_rows", "one_class", "label_unseen", "not_a_number", "missing_label",
-    "empty_text", "leak", "conflicting_labels", "broken_encoding", "label_spelling", "rare_class", "imbalance",
-    "duplicate_row", "skipped_row", "markup", "long_text",
+    "no_rows", "missing_column", "too_few_rows", "one_class", "label_unseen", "not_a_number",
+    "missing_label", "empty_text", "leak", "conflicting_labels", "broken_encoding", "label_spelling", "rare_class",
+    "imbalance", "duplicate_row", "skipped_row", "markup", "long_text",
 )  # fmt: skip
 
 

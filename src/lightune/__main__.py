@@ -1,0 +1,5 @@
+"""`python -m lightune`."""
+
+from lightune.cli import main
+
+main()

@@ -1,0 +1,156 @@
+"""THE LINE: from a file of labelled text to a tested, saved, usable model, on one screen.
+
+files -> rows -> examples -> tokens -> cached activations -> trainable part -> metrics -> run folder -> predictions
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from lightune.core.errors import UserError
+from lightune.core.progress import Show
+from lightune.core.rows import Problem
+from lightune.request import Request
+from lightune.run import Run, load
+
+
+def train(data: str | Path, *, show: Show | None = None, **asked: Any) -> Run:
+    """Fine-tune on `data`, test, save, and open the result.
+
+    Args:
+        data: a file, a folder, a hub id or a bundled data set.
+        show: where progress goes; quiet by default.
+        asked: the flags of `lightune train`: task, text, label, model, method, head, budget, memory,
+            validation, test, output, seed, folds, resume, overwrite, and
+            `groups={"train": {"epochs": 3}, "method": {"rank": 8}}`.
+
+    Raises:
+        UserError: anything the person can mend, before or during the run.
+    """
+    summary = run_train(Request(data=str(data), **asked), show or Show(is_quiet=True))
+    return load(summary["output"])
+
+
+def run_train(request: Request, show: Show) -> dict[str, Any]:
+    """The whole job; returns the JSON object of `lightune train --json`."""
+    began = time.perf_counter()
+    output = check_output(request)
+    from lightune.steps.gather import gather
+
+    gathered = gather(request, show)
+    show_problems(gathered.problems, show)
+
+    from lightune.core.machine import peak_memory_bytes
+    from lightune.steps import cost, finish, folds, keep, learn, measure, prepare
+
+    source = prepare.choose_model(request, gathered.language, show, gathered.decisions)
+    method = prepare.choose_method(request, gathered.decisions)
+    work, output = open_work(request, output, method.name)
+    show.table("decided", ("what", "", "why"), gathered.decisions.as_rows())
+    num_shown = len(gathered.decisions.taken)
+    prepared = prepare.prepare(request, gathered, source, method, show)
+    descent = learn.resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
+    planned = cost.predict(request, prepared, gathered, descent, spent=time.perf_counter() - began)
+    cost.require_budget(request, planned)
+    show.table("derived", ("what", "", "why"), gathered.decisions.as_rows()[num_shown:])
+    show.note(planned.describe())
+    finish.guard_data(work, prepared)
+
+    spread = folds.cross_validate(request, prepared, gathered, descent, show)
+    progress = learn.learn(
+        prepared, gathered, descent, rows=gathered.train, held=gathered.validation, folder=work, show=show
+    )
+    measured = measure.measure_all(prepared, gathered)
+    rungs = measure.baselines(prepared, gathered, measured, show)
+    seconds = finish.all_seconds(gathered, prepared, measured, began)
+    outcome = keep.Outcome(
+        request=request,
+        gathered=gathered,
+        prepared=prepared,
+        descent=descent,
+        progress=progress,
+        measured=measured,
+        rungs=rungs,
+        advice=measure.advise(gathered.task, measured, rungs),
+        plan=planned.against(seconds["total"], peak_memory_bytes()),
+        seconds=seconds,
+    )
+    outcome.summary = finish.summarise(outcome, output, spread, planned)
+    keep.keep(outcome, work, output)
+    finish.show_result(outcome, output, show)
+    return outcome.summary
+
+
+def plan(data: str | Path, *, show: Show | None = None, **asked: Any) -> dict[str, Any]:
+    """Predicted seconds, peak memory and trainable parameters of every method on `data`; trains nothing."""
+    from lightune.steps.cost import plan_methods
+    from lightune.steps.gather import gather
+
+    request, show = Request(data=str(data), **asked), show or Show(is_quiet=True)
+    return plan_methods(request, gather(request, show), show)
+
+
+def check(data: str | Path, *, show: Show | None = None, **asked: Any) -> dict[str, Any]:
+    """What is wrong with `data`, without loading a model: {problems, rows, labels, task, columns}."""
+    from lightune.steps.inspect import inspect
+
+    return inspect(Request(data=str(data), **asked), show or Show(is_quiet=True))
+
+
+def check_output(request: Request) -> Path | None:
+    """The output folder asked for, once it is sure that nothing is lost by writing it."""
+    if request.output is None:
+        return None
+    output = Path(request.output).expanduser()
+    if output.exists() and not request.overwrite and (not output.is_dir() or any(output.iterdir())):
+        raise UserError(
+            "the output folder exists already",
+            file=output,
+            hint="Choose another --output, or replace it with --overwrite.",
+        )
+    return output
+
+
+def open_work(request: Request, output: Path | None, method: str) -> tuple[Path, Path]:
+    """(folder to work in, folder to end as): the unfinished one with --resume, else a new one.
+
+    Raises:
+        UserError: --resume, but what is unfinished there was another command.
+    """
+    import shutil
+
+    from lightune.runs.folder import find_partial, next_output, work_folder
+
+    fingerprint = request.fingerprint()
+    work = work_folder(output) if output else None
+    if request.resume:
+        work = work or find_partial(Path("runs"), fingerprint)
+        if work is not None and (work / "request.json").exists():
+            if json.loads((work / "request.json").read_text())["fingerprint"] != fingerprint:
+                raise UserError(
+                    "the unfinished run there was started with other settings or data",
+                    file=work,
+                    hint="Give the command as it was, or leave --resume out to start again.",
+                )
+            return work, output or work.with_name(work.name[1 : -len(".partial")])
+    output = output or next_output(request.data, method)
+    work = work_folder(output)
+    if work.exists():
+        shutil.rmtree(work)
+    if output.exists() and not any(output.iterdir()):
+        output.rmdir()
+    work.mkdir(parents=True)
+    (work / "request.json").write_text(json.dumps({"fingerprint": fingerprint, "data": request.data}))
+    return work, output
+
+
+def show_problems(problems: list[Problem], show: Show) -> None:
+    """The first few problems of the data, one line each."""
+    for problem in problems[:5]:
+        place = f"{problem.file}:{problem.line}" if problem.line else problem.file
+        show.warn(f"{place}: {problem.message}")
+    if len(problems) > 5:
+        show.warn(f"{len(problems) - 5} more; see them with: lightune check {problems[0].file}")

@@ -1,0 +1,85 @@
+"""The backbone contract: a pre-trained network that runs in two parts, cut at a depth.
+
+Depth k is the place before layer k: 0 is the whole network, `depth` is behind the last layer.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from lightune.core.tokens import Batch
+
+Reduction = Literal["tokens", "mean", "first", "last"]
+
+
+@dataclass(frozen=True, order=True)
+class Tap:
+    """A place whose activations the trainable part reads.
+
+    Attributes:
+        depth: 0 ... depth of the backbone.
+        reduction: `tokens` keeps (N, H) at the cut; the others keep (S, H), one vector a sequence of the
+            network's final output (after its last normalisation): the mean over tokens, the first, the last.
+    """
+
+    depth: int
+    reduction: Reduction = "tokens"
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """What a task needs on top: the transformers class, how many outputs, their names."""
+
+    auto_class: str
+    num_labels: int
+    problem_type: str
+    labels: tuple[str, ...]
+
+
+class Backbone(ABC):
+    """A pre-trained model with its tokenizer. `model` is the whole network with its head."""
+
+    model: nn.Module
+    tokenizer: Any
+    identifier: str
+    digest: str
+    depth: int
+    width: int
+    max_length: int
+    pad_id: int
+    device: str
+
+    @abstractmethod
+    def layers(self) -> Sequence[nn.Module]:
+        """The `depth` layers, bottom first."""
+
+    @abstractmethod
+    def head_modules(self) -> list[str]:
+        """Names in `model` of what lies above the last layer and is new or task-specific: head and pooler."""
+
+    @abstractmethod
+    def below(self, batch: Batch, taps: Sequence[Tap]) -> Mapping[Tap, torch.Tensor]:
+        """Activations at `taps`: (B, T, H) for `tokens`, else (B, H). No gradient is recorded."""
+
+    @abstractmethod
+    def above(self, hidden: torch.Tensor, batch: Batch, tap: Tap) -> torch.Tensor:
+        """Logits (B, C) from the activations at one tap: (B, T, H) for `tokens`, else (B, H)."""
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Logits (B, C) of the whole network."""
+
+    @abstractmethod
+    def freeze_below(self, depth: int) -> None:
+        """Nothing below `depth` requires a gradient; what lies above does."""
+
+    @abstractmethod
+    def set_training(self, cut: int) -> None:
+        """Dropout on above the cut and off below it."""

@@ -1,0 +1,103 @@
+"""The cut: a network's own forward, stopped before layer k, or entered there with given hidden states.
+
+No model code is restated. Below: a hook on layer k keeps its input and ends the pass. Above: the layers under
+the cut are made to hand their input on for the length of one call, and a hook puts the hidden states in at layer k.
+Two kinds of layer need care: those that return tuples (DeBERTa, T5), and T5's first, which owns the position
+bias of all: it is computed from the lengths alone, so that the pass above gets the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lightune.backbones.structure import Structure, bias_owner
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+class _Stop(Exception):
+    """Ends a pass once everything that was asked for has been seen."""
+
+
+def run_below(
+    model: nn.Module, structure: Structure, inputs: dict[str, Any], depths: Sequence[int]
+) -> dict[int, torch.Tensor]:
+    """Hidden states (B, T, H) at each of `depths`; layers above the highest one do not run."""
+    layers = model.get_submodule(structure.layers_path)
+    kept: dict[int, torch.Tensor] = {}
+    highest = max(depths)
+
+    def keep_input(index: int):  # type: ignore[no-untyped-def]
+        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            kept.setdefault(index, args[0] if args else kwargs["hidden_states"])
+            if index == highest:
+                raise _Stop
+
+        return hook
+
+    def keep_output(module: nn.Module, args: object, output: Any) -> None:
+        kept[structure.depth] = output[0] if isinstance(output, tuple) else output
+        # A shared layer is run many times: its last output counts, so that the pass goes on to its end.
+        if not structure.is_shared:
+            raise _Stop
+
+    with ExitStack() as hooks:
+        for index in depths:
+            if index == structure.depth:
+                handle = layers[-1].register_forward_hook(keep_output)  # type: ignore[index]
+            else:
+                handle = layers[index].register_forward_pre_hook(keep_input(index), with_kwargs=True)  # type: ignore[index]
+            hooks.callback(handle.remove)
+        try:
+            model(**inputs)
+        except _Stop:
+            pass
+    return kept
+
+
+@contextmanager
+def entered_at(model: nn.Module, structure: Structure, depth: int, hidden: torch.Tensor) -> Iterator[None]:
+    """While open, a forward of `model` enters at `depth` with `hidden` (B, T, H)."""
+    layers: Any = model.get_submodule(structure.layers_path)
+    skipped = list(layers[:depth])
+    is_pending = True
+
+    def put(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        nonlocal is_pending
+        if not is_pending:
+            return None
+        is_pending = False
+        if args:
+            return (hidden, *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": hidden}
+
+    with ExitStack() as changes:
+        for layer in skipped:
+            layer.forward = _hand_on(layer, structure, hidden if depth == structure.depth else None)
+            changes.callback(layer.__dict__.pop, "forward")
+        if depth < structure.depth:
+            changes.callback(layers[depth].register_forward_pre_hook(put, with_kwargs=True).remove)
+        yield
+
+
+def _hand_on(layer: nn.Module, structure: Structure, hidden: torch.Tensor | None) -> Any:
+    """A forward that returns its input (or `hidden`) in the shape that the layer's own would."""
+    owner = bias_owner(layer) if structure.carries_bias else None
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        given = args[0] if args else kwargs["hidden_states"]
+        output = given if hidden is None else hidden
+        if structure.output_size == 0:
+            return output
+        rest: list[Any] = [None] * (structure.output_size - 1)
+        if owner is not None:
+            rest[0] = owner.compute_bias(given.shape[1], given.shape[1])
+        elif structure.carries_bias:
+            rest[0] = args[2]  # a later layer of T5 hands on the bias it was given
+        return (output, *rest)
+
+    return forward

@@ -1,0 +1,279 @@
+"""Any network of transformers as a backbone: encoders, decoders, encoder-decoders.
+
+Loading, freezing, and running in two parts through the model's own forward (`cut.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from lightune.backbones.base import Backbone, HeadSpec, Tap
+from lightune.backbones.cut import entered_at, run_below
+from lightune.backbones.heads import Headed, PooledHead, final_hidden, reduce_tokens
+from lightune.backbones.structure import find_structure
+from lightune.core.errors import UserError
+
+if TYPE_CHECKING:
+    from lightune.core.tokens import Batch
+
+LONGEST = 4096  # a tokenizer that knows no limit gets this one
+
+
+class Transformer(Backbone):
+    """A transformers model and its tokenizer, cut anywhere between its layers."""
+
+    def __init__(
+        self, model: nn.Module, tokenizer: Any, *, identifier: str, digest: str, device: str
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.peft_model: Any = None  # peft wrapper around the model, where a method made one
+        self.identifier = identifier
+        self.digest = digest
+        self.device = device
+        self.pad_id = tokenizer.pad_token_id
+        self._adopt(model)
+        config: Any = self.base.config
+        text_config = config.get_text_config() if hasattr(config, "get_text_config") else config
+        self.width = int(text_config.hidden_size)
+        self.max_length = _max_length(text_config, tokenizer)
+
+    def _adopt(self, model: nn.Module) -> None:
+        self.model = model.to(self.device)
+        probe = self.tokenizer("a b", return_tensors="pt").to(self.device)
+        known = {k: v for k, v in probe.items() if k in ("input_ids", "attention_mask", "token_type_ids")}
+        self.structure = find_structure(self.model, known)
+        self.depth = self.structure.depth
+        self.takes_types = "token_type_ids" in self.tokenizer.model_input_names
+
+    @classmethod
+    def load(
+        cls, source: str, spec: HeadSpec, *, head: str, identifier: str, digest: str, device: str = "cpu"
+    ) -> Transformer:
+        """Load `source` (a folder, or a hub id that the hub's own cache holds) with a head.
+
+        Args:
+            spec: the task's outputs.
+            head: `standard` (the head of `AutoModelFor...`), or a pooling: `mean`, `attention`, `first`, `last`.
+        """
+        tokenizer = load_tokenizer(source)
+        model = load_model(source, spec, head, tokenizer)
+        return cls(model, tokenizer, identifier=identifier, digest=digest, device=device)
+
+    @property
+    def base(self) -> nn.Module:
+        """The pre-trained part, without the head."""
+        return self.model.get_submodule(self.structure.base)
+
+    def layers(self) -> Sequence[nn.Module]:
+        """The layers, bottom first."""
+        return list(self.model.get_submodule(self.structure.layers_path))  # type: ignore[arg-type]
+
+    def layer_paths(self) -> list[str]:
+        """Names in `model` of the layers, bottom first."""
+        return [f"{self.structure.layers_path}.{index}" for index in range(self.depth)]
+
+    def head_modules(self) -> list[str]:
+        """Names in `model` of the head's modules and the pooler."""
+        return list(self.structure.heads)
+
+    def linear_paths(self, depth: int) -> list[str]:
+        """Names of the linear maps in the layers from `depth` up (and in a decoder behind the encoder)."""
+        from transformers.pytorch_utils import Conv1D
+
+        paths = self.layer_paths()[depth:]
+        if self.structure.is_encoder_decoder:
+            paths += [
+                name for name, module in self.model.named_modules() if module is _decoder_layers(self.base)
+            ]
+        return [
+            name
+            for name, module in self.model.named_modules()
+            if isinstance(module, (nn.Linear, Conv1D)) and any(name.startswith(path + ".") for path in paths)
+        ]
+
+    def above_names(self, depth: int) -> list[str]:
+        """Names of the modules that lie above the cut at `depth`: layers, what runs behind them, head."""
+        names = self.layer_paths()[depth:] + list(self.structure.trainable_after) + self.head_modules()
+        return [self.structure.base] if depth == 0 and self.structure.base else names
+
+    def freeze_below(self, depth: int) -> None:
+        """Nothing below `depth` requires a gradient; all that lies above does."""
+        above = self.above_names(depth) + self.head_modules()
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(any(name.startswith(path + ".") for path in above))
+
+    def set_training(self, cut: int) -> None:
+        """Dropout on above the cut and off below it."""
+        self.model.train()
+        if cut == 0:
+            return
+        self.base.eval()
+        for name in [*self.above_names(cut), *self.structure.after_layers]:
+            self.model.get_submodule(name).train()
+
+    @torch.no_grad()
+    def below(self, batch: Batch, taps: Sequence[Tap]) -> Mapping[Tap, torch.Tensor]:
+        """Activations at `taps`: (B, T, H) for `tokens`, else (B, H)."""
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            found: dict[Tap, torch.Tensor] = {}
+            depths = [tap.depth for tap in taps if tap.reduction == "tokens"]
+            if depths:
+                kept = run_below(self.model, self.structure, batch.inputs(), depths)
+                found.update({tap: kept[tap.depth] for tap in taps if tap.reduction == "tokens"})
+            pooled = [tap for tap in taps if tap.reduction != "tokens"]
+            if pooled:
+                hidden = final_hidden(self.base, batch.inputs())
+                for tap in pooled:
+                    found[tap] = reduce_tokens(hidden, batch.attention_mask, tap.reduction)
+            return found
+        finally:
+            self.model.train(was_training)
+
+    def above(self, hidden: torch.Tensor, batch: Batch, tap: Tap) -> torch.Tensor:
+        """Logits (B, C) from the activations at `tap`."""
+        if tap.reduction != "tokens":
+            assert isinstance(self.model, Headed), "a reduced tap needs lightune's own head"
+            return self.model.head(hidden)  # type: ignore[no-any-return]
+        with entered_at(self.model, self.structure, tap.depth, hidden):
+            return self.forward(batch)
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Logits (B, C) of the whole network."""
+        output = self.model(**batch.inputs())
+        return output if isinstance(output, torch.Tensor) else output.logits  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def verified_cut(self, depth: int) -> int:
+        """The highest cut at or under `depth` at which the two parts together equal the whole, 0 at worst.
+
+        Two short texts of different length are run both ways; an architecture that lightune has never
+        seen is thus checked before anything is trained, instead of trusted.
+        """
+        from lightune.core.tokens import Tokens
+
+        texts = ["a b c d e f", "a b"]
+        encoded = self.tokenizer(texts)
+        types = encoded.get("token_type_ids") if self.takes_types else None
+        tokens = Tokens.from_lists(encoded["input_ids"], types, [1, 1])
+        import numpy as np
+
+        batch = tokens.batch(np.arange(2), pad_id=self.pad_id, device=self.device)
+        self.model.eval()
+        whole = self.forward(batch)
+        for cut in range(depth, 0, -1):
+            if self.structure.is_shared and cut < self.depth:
+                continue
+            tap = Tap(cut)
+            try:
+                parts = self.above(self.below(batch, [tap])[tap], batch, tap)
+            except (TypeError, IndexError, RuntimeError, AttributeError):
+                continue
+            if torch.allclose(parts, whole, atol=1e-4, rtol=1e-4):
+                return cut
+        return 0
+
+
+def load_tokenizer(source: str) -> Any:
+    """The tokenizer of a folder or hub id, padding on the right with a token it has."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).splitlines()[0]
+        raise UserError(
+            f"no tokenizer could be loaded: {first}",
+            file=source,
+            hint="A model folder needs tokenizer.json (or vocab.txt, sentencepiece.bpe.model) beside config.json.",
+        ) from None
+    tokenizer.padding_side = "right"
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    return tokenizer
+
+
+def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any) -> nn.Module:
+    """The network with its head in float32, untouched weights below and a fresh head on top."""
+    import transformers
+
+    wanted = getattr(transformers, spec.auto_class if head == "standard" else "AutoModel")
+    known: dict[str, Any] = {"dtype": torch.float32}
+    if head == "standard":
+        names = dict(enumerate(spec.labels))
+        known |= {"id2label": names, "label2id": {v: k for k, v in names.items()}}
+        known |= {"num_labels": spec.num_labels, "problem_type": spec.problem_type}
+    with _quiet_transformers():
+        try:
+            model = wanted.from_pretrained(source, **known)
+        except (OSError, ValueError, KeyError) as error:
+            first = str(error).splitlines()[0]
+            hint = "The folder needs config.json and model.safetensors of a model that transformers knows."
+            if head == "standard":
+                hint += " A model without a classification head of its own can be trained with --head mean."
+            raise UserError(f"the model could not be loaded: {first}", file=source, hint=hint) from None
+    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
+    if getattr(config, "pad_token_id", None) is None:
+        config.pad_token_id = tokenizer.pad_token_id
+    if (
+        getattr(config, "is_encoder_decoder", False)
+        and getattr(config, "decoder_start_token_id", None) is None
+    ):
+        config.decoder_start_token_id = config.pad_token_id
+    if hasattr(config, "use_cache"):
+        config.use_cache = False
+    if head == "standard":
+        return model  # type: ignore[no-any-return]
+    return Headed(model, PooledHead(int(config.hidden_size), spec.num_labels, head))
+
+
+def _max_length(config: Any, tokenizer: Any) -> int:
+    """Tokens that the model and its tokenizer both take."""
+    limits = [int(tokenizer.model_max_length)]
+    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+    if positions:
+        # RoBERTa and its kin count positions from the padding id onwards.
+        offset = int(config.pad_token_id or 0) + 1 if _counts_from_padding(config) else 0
+        limits.append(int(positions) - offset)
+    return min([*limits, LONGEST])
+
+
+def _counts_from_padding(config: Any) -> bool:
+    return str(getattr(config, "model_type", "")) in {
+        "roberta",
+        "xlm-roberta",
+        "camembert",
+        "mpnet",
+        "longformer",
+    }
+
+
+def _decoder_layers(base: nn.Module) -> nn.Module | None:
+    from lightune.backbones.structure import find_layers
+
+    decoder = getattr(base, "decoder", None)
+    return None if decoder is None else find_layers(decoder)[1]
+
+
+class _quiet_transformers:
+    """Holds back transformers' load report (a fresh head is expected here) and its progress bar."""
+
+    def __enter__(self) -> None:
+        from transformers.utils import logging
+
+        self.level = logging.get_verbosity()
+        self.had_bar = logging.is_progress_bar_enabled()
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+
+    def __exit__(self, *ignored: object) -> None:
+        from transformers.utils import logging
+
+        logging.set_verbosity(self.level)
+        if self.had_bar:
+            logging.enable_progress_bar()

@@ -1,0 +1,5 @@
+"""`python -m lightune.cli`."""
+
+from lightune.cli import main
+
+main()

@@ -1,0 +1,130 @@
+"""Taking a command line apart, and ending well whatever happens."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from lightune.core.errors import UserError
+from lightune.core.paths import is_disk_full
+from lightune.core.settings import take_flags
+
+GROUPS: dict[str, dict[str, str]] = {}
+"""The dotted flags of the command line that is being run; the commands read them."""
+
+app = typer.Typer(
+    name="lightune",
+    help="Fine-tune a pre-trained language model on your own texts, on the computer you have.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command line; returns the exit code."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    from lightune.cli import learn, store, use  # noqa: F401 - they add their commands to `app`
+
+    GROUPS.clear()
+    try:
+        rest, found = take_flags(words, ("train", "method", "data", "cache"), _switches())
+        GROUPS.update(found)
+        if "--help" in rest and rest[0] in ("train", "plan"):
+            return _help_with_settings(rest)
+        result = app(rest, standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except UserError as error:
+        print(f"lightune: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nlightune: stopped. The same command with --resume goes on from here.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `lightune predict ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        print("lightune: the disk is full; free some room and try again", file=sys.stderr)
+        return 2
+    except Exception as error:
+        code = _exit_code_of(error)
+        if code is None:
+            raise
+        return code
+
+
+def _exit_code_of(error: Exception) -> int | None:
+    """The exit code of typer's own errors (a missing argument, an unknown flag), after showing them."""
+    show = getattr(error, "show", None)
+    if callable(show):
+        show(file=sys.stderr)
+        return 2
+    return getattr(error, "exit_code", None)
+
+
+def _switches() -> set[str]:
+    from lightune.core.settings import switches
+    from lightune.engine.settings import CacheSettings, TrainSettings
+
+    return switches(CacheSettings, "cache") | switches(TrainSettings, "train")
+
+
+def _help_with_settings(words: list[str]) -> int:
+    """Typer's help, then every settings group, from the same fields that check the values."""
+    app(words, standalone_mode=False)
+    print("\nSettings (give any of them as a flag, or in a TOML file with --config):")
+    for title, rows in settings_tables():
+        print(f"\n{title}")
+        for flag, default, meaning in rows:
+            print(f"  {flag:<29} {meaning} [{default}]")
+    return 0
+
+
+def settings_tables() -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """(title, rows of flag, default, meaning) for every group; the method's group once a method."""
+    from lightune import methods
+    from lightune.core import plugins
+    from lightune.core.settings import describe
+    from lightune.data.settings import DataSettings
+    from lightune.engine.settings import CacheSettings, TrainSettings
+    from lightune.methods.base import Method
+
+    tables: list[tuple[str, Any]] = [
+        ("--train: the training loop", describe(TrainSettings, "train")),
+        ("--data: reading and splitting", describe(DataSettings, "data")),
+        ("--cache: the activation store", describe(CacheSettings, "cache")),
+    ]
+    for name in plugins.names(methods):
+        kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
+        tables.append((f"--method {name}: {kind.summary}", describe(kind.Settings, "method")))
+    return tables
+
+
+def print_json(value: Any) -> None:
+    """Exactly one JSON object on stdout; what is no number becomes null."""
+    import json
+
+    print(json.dumps(_plain(value), ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    import math
+
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

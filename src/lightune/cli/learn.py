@@ -1,0 +1,171 @@
+"""`train`, `plan`, `demo`: the verbs that learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lightune.cli.app import GROUPS, app, print_json
+from lightune.core.errors import UserError
+from lightune.core.progress import Show
+from lightune.core.settings import read_toml
+
+Data = Annotated[
+    str, typer.Argument(help="a file (CSV, TSV, JSONL, Parquet), a folder, a hub id, a bundled set")
+]
+Task = Annotated[str, typer.Option(help="classify, pair, multilabel, regress; auto finds out")]
+Text = Annotated[str | None, typer.Option(help="the text column, or two: COL,COL2")]
+Label = Annotated[str | None, typer.Option(help="the column to learn")]
+Model = Annotated[
+    str, typer.Option(help="a folder, a hub id, a GGUF file, or minilm, e5-multilingual, smollm2")
+]
+Method = Annotated[str, typer.Option(help="full, head, bitfit, lora; auto chooses")]
+Head = Annotated[
+    str, typer.Option(help="standard, mean, attention, first, last; auto: what suits the method")
+]
+Budget = Annotated[str | None, typer.Option(help="most time it may take, like 10m")]
+Memory = Annotated[str | None, typer.Option(help="most memory it may take, like 4GB")]
+Validation = Annotated[str | None, typer.Option(help="a file to choose the best epoch by")]
+Test = Annotated[str | None, typer.Option(help="a file to measure the result on")]
+Output = Annotated[str | None, typer.Option(help="the run folder to write [runs/DATA-METHOD-N]")]
+Seed = Annotated[int, typer.Option(help="of everything random")]
+Folds = Annotated[int, typer.Option(help="also k-fold cross-validation, with this many folds")]
+Resume = Annotated[bool, typer.Option("--resume", help="go on with the unfinished run of the same command")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace an existing --output")]
+Config = Annotated[Path | None, typer.Option(help="a TOML file of settings, such as a run.toml")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="no progress, only warnings and the result")]
+
+RUN_KEYS = {"task", "text", "label", "model", "method", "head", "validation", "test", "seed"}
+
+
+@app.command(epilog="Example: lightune train reviews.csv --method lora --budget 10m")
+def train(
+    data: Data,
+    task: Task = "auto",
+    text: Text = None,
+    label: Label = None,
+    model: Model = "auto",
+    method: Method = "auto",
+    head: Head = "auto",
+    budget: Budget = None,
+    memory: Memory = None,
+    validation: Validation = None,
+    test: Test = None,
+    output: Output = None,
+    seed: Seed = 0,
+    folds: Folds = 0,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    config: Config = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fine-tune on labelled texts: plan, train, test beside simple baselines, save."""
+    from lightune.api import run_train
+
+    asked = _asked(locals(), config)
+    summary = run_train(_request(asked), Show(is_quiet=quiet))
+    if json:
+        print_json(summary)
+
+
+@app.command(epilog="Example: lightune plan reviews.csv")
+def plan(
+    data: Data,
+    task: Task = "auto",
+    text: Text = None,
+    label: Label = None,
+    model: Model = "auto",
+    method: Method = "auto",
+    head: Head = "auto",
+    budget: Budget = None,
+    memory: Memory = None,
+    validation: Validation = None,
+    test: Test = None,
+    output: Output = None,
+    seed: Seed = 0,
+    folds: Folds = 0,
+    config: Config = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """What every method would cost on this data: time, memory, trainable parameters. Trains nothing."""
+    from lightune.steps.cost import plan_methods
+    from lightune.steps.gather import gather
+
+    show = Show(is_quiet=quiet or json)
+    request = _request(_asked(locals(), config))
+    result = plan_methods(request, gather(request, show), show)
+    if json:
+        print_json(result)
+
+
+@app.command(epilog="Example: lightune demo")
+def demo(
+    output: Output = None,
+    rows: Annotated[int, typer.Option(min=100, help="movie sentences to use (three quarters train)")] = 8000,
+    method: Method = "lora",
+    seed: Seed = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """The main job on real data: fetch a small model and movie reviews, fine-tune, measure, predict two."""
+    from lightune.api import run_train
+    from lightune.run import load
+
+    show = Show(is_quiet=quiet)
+    groups = {"data": {"limit": str(rows), "test_fraction": "0.2", "validation_fraction": "0.05"}}
+    asked = {"model": "minilm", "method": method, "output": output, "seed": seed, "groups": groups}
+    summary = run_train(_request({"data": "movies", **asked}), show)
+    run = load(summary["output"])
+    texts = [
+        "A warm, funny film that I would gladly see again.",
+        "Two hours of my life that I will never get back.",
+    ]
+    predictions = run.predict(texts)
+    lines = [
+        (one.label, f"{one.probability:.2f}", text) for one, text in zip(predictions, texts, strict=True)
+    ]
+    Show().table("two new reviews", ("predicted", "probability", "text"), lines)
+    if json:
+        labels = [{"text": text, "predicted": label} for label, _, text in lines]
+        print_json({**summary, "predictions": labels})
+
+
+def _asked(given: dict[str, Any], config: Path | None) -> dict[str, Any]:
+    """The flags as a request's fields, over those of the configuration file."""
+    skipped = {"config", "json", "quiet", "show", "run_train", "plan_methods", "gather", "load"}
+    asked = {name: value for name, value in given.items() if name not in skipped}
+    if asked.get("text"):
+        asked["text"] = tuple(part.strip() for part in asked["text"].split(","))
+    groups: dict[str, dict[str, Any]] = {name: dict(fields) for name, fields in GROUPS.items()}
+    if config is not None:
+        _take_config(read_toml(config), config, asked, groups)
+    return {**asked, "groups": groups}
+
+
+def _take_config(
+    known: dict[str, Any], file: Path, asked: dict[str, Any], groups: dict[str, dict[str, Any]]
+) -> None:
+    """Lay a run.toml under what the command line says."""
+    from lightune.request import Request
+
+    defaults = {name: field.default for name, field in Request.__dataclass_fields__.items()}
+    for name, value in known.pop("run", {}).items():
+        if name in RUN_KEYS and asked.get(name) == defaults.get(name):
+            asked[name] = tuple(value) if name == "text" else value
+    for group, fields in known.items():
+        if group not in ("train", "method", "data", "cache") or not isinstance(fields, dict):
+            hint = "The groups are run, train, method, data and cache."
+            raise UserError(f"unknown group [{group}]", file=file, hint=hint)
+        fields.pop("source", None)
+        groups[group] = {**fields, **groups.get(group, {})}
+
+
+def _request(asked: dict[str, Any]) -> Any:
+    from lightune.request import Request
+
+    return Request(**asked)

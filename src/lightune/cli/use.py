@@ -1,0 +1,96 @@
+"""`predict`, `evaluate`, `check`: the verbs that use a run or look at data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lightune.cli.app import GROUPS, app, print_json
+from lightune.cli.learn import Data, Json, Label, Quiet, Task, Test, Text, Validation
+from lightune.core.progress import Show
+
+RunFolder = Annotated[Path, typer.Argument(help="a run folder that `lightune train` wrote")]
+NewData = Annotated[str, typer.Argument(help="a file, or - for standard input")]
+
+
+@app.command(epilog="Example: lightune predict runs/reviews-lora-1 new.csv --output predicted.csv")
+def predict(
+    run: RunFolder,
+    data: NewData,
+    text: Text = None,
+    output: Annotated[str | None, typer.Option(help="a .csv, .tsv, .jsonl or .parquet file [stdout]")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """The rows of DATA with `predicted` and `probability` added, in the order of the input."""
+    from lightune.steps.answer import answer
+
+    settings = _data_settings()
+    columns = tuple(part.strip() for part in text.split(",")) if text else None
+    result = answer(
+        run, data, settings=settings, text=columns, output=output, is_json=json, show=Show(is_quiet=quiet)
+    )
+    if json:
+        print_json(result)
+
+
+@app.command(epilog="Example: lightune evaluate runs/reviews-lora-1 test.csv")
+def evaluate(
+    run: RunFolder,
+    data: Data,
+    text: Text = None,
+    label: Label = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Metrics of a run on labelled data, with 95% intervals."""
+    from lightune.steps.answer import assess
+
+    columns = tuple(part.strip() for part in text.split(",")) if text else None
+    show = Show(is_quiet=quiet)
+    result = assess(run, data, settings=_data_settings(), text=columns, label=label, show=show)
+    rows = [
+        (name, f"{m['value']:.4f}", f"{m['low']:.4f}", f"{m['high']:.4f}")
+        for name, m in result["metrics"].items()
+    ]
+    show.table(f"{result['rows']} rows", ("metric", "value", "low", "high"), rows)
+    if json:
+        print_json(result)
+
+
+@app.command(epilog="Example: lightune check reviews.csv")
+def check(
+    data: Data,
+    task: Task = "auto",
+    text: Text = None,
+    label: Label = None,
+    validation: Validation = None,
+    test: Test = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """What is wrong with the data, with line numbers, before any model is loaded."""
+    from lightune.request import Request
+    from lightune.steps.inspect import inspect
+
+    asked: dict[str, Any] = {"task": task, "label": label, "validation": validation, "test": test}
+    asked["text"] = tuple(part.strip() for part in text.split(",")) if text else None
+    result = inspect(Request(data=data, groups=GROUPS, **asked), Show(is_quiet=quiet))
+    if json:
+        print_json(result)
+        return
+    found = ", ".join(f"{label} ({count})" for label, count in list(result["labels"].items())[:10])
+    print(f"{result['rows']} rows, task {result['task']}{', labels: ' + found if found else ''}")
+    for problem in result["problems"]:
+        place = f"{problem['file']}:{problem['line']}" if problem["line"] else problem["file"]
+        print(f"{place}: {problem['kind'].replace('_', ' ')}: {problem['message']}")
+    print(f"{len(result['problems'])} problems" if result["problems"] else "no problem found")
+
+
+def _data_settings() -> Any:
+    from lightune.core.settings import build
+    from lightune.data.settings import DataSettings
+
+    return build(DataSettings, "data", GROUPS.get("data", {}))

@@ -1,0 +1,1 @@
+"""Running it: batches, the activation store, the loop, checkpoints, the plan, prediction."""

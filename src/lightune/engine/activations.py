@@ -1,0 +1,334 @@
+"""The activation store: what the frozen part made of each sequence, computed once and kept on disk.
+
+A space is all that must agree for two activations to mean the same: backbone, depth, reduction, stored dtype,
+and the kernel that computed them. In it, every sequence has a content key (its token ids), so that new rows
+are the only ones read again. Shards are written under another name and appear when complete: a half-written
+one is never read, and two processes may fill the same space at once.
+
+Letters: S sequences, N tokens of all, H width.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightune.backbones.base import Backbone, Tap
+from lightune.core.errors import UserError
+from lightune.core.paths import cache_folder
+from lightune.core.tokens import Batch, Ints, Tokens, flat_index, unpad
+from lightune.engine.batches import sequence_batches
+
+if TYPE_CHECKING:
+    import torch
+
+    from lightune.core.progress import Bar
+
+SHARD_BYTES = 64 * 10**6
+KEY_BYTES = 16
+LARGEST_HALF = 6e4  # float16 ends at 65,504
+
+
+@dataclass(frozen=True)
+class Space:
+    """What the activations of one folder have in common."""
+
+    backbone: str
+    digest: str
+    depth: int
+    reduction: str
+    dtype: str
+    kernel: str
+    width: int
+
+    @property
+    def name(self) -> str:
+        """The folder's name: a digest of all of it but the backbone's address."""
+        known = {key: value for key, value in asdict(self).items() if key != "backbone"}
+        return hashlib.blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=12).hexdigest()
+
+
+def store_folder() -> Path:
+    """`activations` in the cache folder, owner-only: activations can reveal the text they came from."""
+    folder = cache_folder() / "activations"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    return folder
+
+
+def kernel_name(device: str) -> str:
+    """What computes the frozen part: values of one are never served for another."""
+    import torch
+
+    return f"torch-{torch.__version__.split('+')[0]}-{device.split(':', maxsplit=1)[0]}-float32"
+
+
+class Shelf:
+    """The shards of one space, memory-mapped."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.folder = store_folder() / space.name
+        self.folder.mkdir(exist_ok=True, mode=0o700)
+        description = self.folder / "space.json"
+        if not description.exists():
+            _write_whole(description, json.dumps(asdict(space)).encode())
+        os.utime(description)  # the store drops what was used longest ago
+        self.shards: list[NDArray[Any]] = []
+        self.place: dict[bytes, tuple[int, int, int]] = {}
+        self._known: set[str] = set()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take in shards that have appeared since."""
+        for index in sorted(self.folder.glob("*.index.npy")):
+            if index.name in self._known:
+                continue
+            data = index.with_name(index.name.replace(".index.npy", ".data.npy"))
+            try:
+                entries = np.load(index)
+                rows = np.load(data, mmap_mode="r")
+            except (OSError, ValueError):
+                continue  # another process has just dropped it
+            self._known.add(index.name)
+            self.shards.append(rows)
+            starts = np.cumsum(entries["length"]) - entries["length"]
+            number = len(self.shards) - 1
+            for key, start, length in zip(entries["key"], starts, entries["length"], strict=True):
+                self.place[key.tobytes()] = (number, int(start), int(length))
+
+    def write(self, keys: Sequence[bytes], lengths: Ints, rows: NDArray[Any]) -> None:
+        """Add a shard: `rows` (N, H) are the activations of S sequences end to end."""
+        name = uuid.uuid4().hex
+        entries = np.zeros(len(keys), dtype=[("key", f"V{KEY_BYTES}"), ("length", np.int64)])
+        entries["key"] = np.array(keys, dtype=f"V{KEY_BYTES}")
+        entries["length"] = lengths
+        _save_array(self.folder / f"{name}.data.npy", rows)
+        _save_array(self.folder / f"{name}.index.npy", entries)
+        self.refresh()
+
+
+class StoredActivations:
+    """The activations of a run's sequences, read batch by batch."""
+
+    def __init__(self, shelf: Shelf, keys: Sequence[bytes], tap: Tap) -> None:
+        self.shelf = shelf
+        self.tap = tap
+        places = np.array([shelf.place[key] for key in keys], dtype=np.int64).reshape(-1, 3)
+        self.shard, self.start, self.length = places.T
+
+    def rows(self, sequences: Ints) -> NDArray[Any]:
+        """(N, H) stored activations of `sequences` end to end."""
+        shards = self.shard[sequences]
+        lengths, starts = self.length[sequences], self.start[sequences]
+        first = int(shards[0])
+        if (shards == first).all():
+            return self.shelf.shards[first][flat_index(starts, lengths)[0]]
+        found = np.empty((int(lengths.sum()), self.shelf.space.width), dtype=self.shelf.space.dtype)
+        shard_of_row = np.repeat(shards, lengths)
+        for shard in np.unique(shards):
+            mine = shards == shard
+            found[shard_of_row == shard] = self.shelf.shards[shard][
+                flat_index(starts[mine], lengths[mine])[0]
+            ]
+        return found
+
+    def read(self, batch: Batch) -> torch.Tensor:
+        """(B, T, H) float32 with zeros on padding; (B, H) for a reduced tap."""
+        import torch
+
+        rows = torch.from_numpy(np.asarray(self.rows(batch.sequences))).to(batch.input_ids.device)
+        if self.tap.reduction != "tokens":
+            return rows.float()
+        padded = torch.zeros((*batch.attention_mask.shape, rows.shape[-1]), device=rows.device)
+        padded[batch.attention_mask.bool()] = rows.float()
+        return padded
+
+
+def space_of(backbone: Backbone, tap: Tap, dtype: str) -> Space:
+    """The space that a backbone's activations at `tap` belong to."""
+    return Space(
+        backbone=backbone.identifier,
+        digest=backbone.digest,
+        depth=tap.depth,
+        reduction=tap.reduction,
+        dtype=dtype,
+        kernel=kernel_name(backbone.device),
+        width=backbone.width,
+    )
+
+
+def bytes_needed(tokens: Tokens, tap: Tap, space: Space) -> int:
+    """Bytes that the activations of `tokens` take, were none stored yet."""
+    places = tokens.num_tokens if tap.reduction == "tokens" else len(tokens.offsets) - 1
+    return places * space.width * np.dtype(space.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What filling did: the activations, sequences read now and found stored, seconds."""
+
+    activations: StoredActivations
+    num_read: int
+    num_found: int
+    num_tokens_read: int
+    seconds: float
+
+
+def fill(
+    backbone: Backbone, tokens: Tokens, tap: Tap, *, space: Space, batch_tokens: int, bar: Bar
+) -> Filled:
+    """Read through the frozen part what is not stored yet, and open all of it.
+
+    The batches are planned over all sequences before the stored ones are left out, so that a killed and
+    resumed filling computes the same numbers as an undisturbed one.
+
+    Raises:
+        UserError: a value does not fit float16.
+    """
+    began = time.perf_counter()
+    shelf = Shelf(space)
+    keys = tokens.keys()
+    first_of = {key: number for number, key in reversed(list(enumerate(keys)))}
+    unique = np.array(sorted(first_of.values()), dtype=np.int64)
+    missing = {number for number in unique.tolist() if keys[number] not in shelf.place}
+    pending: list[tuple[list[bytes], Ints, NDArray[Any]]] = []
+    size = num_tokens_read = 0
+    for batch_sequences in sequence_batches(tokens.lengths, unique, batch_tokens):
+        chosen = np.array(
+            [number for number in batch_sequences.tolist() if number in missing], dtype=np.int64
+        )
+        bar.advance(int(tokens.lengths[batch_sequences].sum()))
+        if len(chosen) == 0:
+            continue
+        rows, lengths = _compute(backbone, tokens, chosen, tap, space)
+        num_tokens_read += int(tokens.lengths[chosen].sum())
+        pending.append(([keys[number] for number in chosen], lengths, rows))
+        size += rows.nbytes
+        if size > SHARD_BYTES:
+            _flush(shelf, pending)
+            size = 0
+    _flush(shelf, pending)
+    found = StoredActivations(shelf, keys, tap)
+    seconds = time.perf_counter() - began
+    return Filled(found, len(missing), len(unique) - len(missing), num_tokens_read, seconds)
+
+
+def _compute(
+    backbone: Backbone, tokens: Tokens, sequences: Ints, tap: Tap, space: Space
+) -> tuple[NDArray[Any], Ints]:
+    owner = np.arange(len(sequences))
+    batch = tokens.batch_of_sequences(sequences, owner, pad_id=backbone.pad_id, device=backbone.device)
+    hidden = backbone.below(batch, [tap])[tap]
+    flat = unpad(hidden, batch) if tap.reduction == "tokens" else hidden
+    rows = flat.float().cpu().numpy()
+    if space.dtype == "float16" and float(np.abs(rows).max()) > LARGEST_HALF:
+        raise UserError(
+            f"this model's activations reach {np.abs(rows).max():.3g}, more than float16 holds",
+            hint="Add: --cache.dtype float32",
+        )
+    lengths = tokens.lengths[sequences] if tap.reduction == "tokens" else np.ones(len(sequences), np.int64)
+    return rows.astype(space.dtype), lengths
+
+
+def _flush(shelf: Shelf, pending: list[tuple[list[bytes], Ints, NDArray[Any]]]) -> None:
+    if pending:
+        keys = [key for part, _, _ in pending for key in part]
+        lengths = np.concatenate([part for _, part, _ in pending])
+        shelf.write(keys, lengths, np.concatenate([part for _, _, part in pending]))
+        pending.clear()
+
+
+def _save_array(path: Path, array: NDArray[Any]) -> None:
+    work = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with work.open("wb") as stream:
+            with contextlib.suppress(OSError):
+                work.chmod(0o600)
+            np.save(stream, array)
+        work.replace(path)
+    finally:
+        work.unlink(missing_ok=True)
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    work = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    work.write_bytes(data)
+    work.replace(path)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One space on disk, for `lightune cache show`."""
+
+    name: str
+    backbone: str
+    depth: int
+    reduction: str
+    dtype: str
+    num_sequences: int
+    bytes: int
+    used: float
+
+
+def entries() -> list[Entry]:
+    """All spaces, used last first."""
+    found = []
+    for description in store_folder().glob("*/space.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            known = json.loads(description.read_text())
+            files = list(description.parent.iterdir())
+            size = sum(file.stat().st_size for file in files)
+            number = sum(
+                len(np.load(file, mmap_mode="r")) for file in files if file.name.endswith(".index.npy")
+            )
+            used = description.stat().st_mtime
+            found.append(
+                Entry(
+                    description.parent.name,
+                    known["backbone"],
+                    known["depth"],
+                    known["reduction"],
+                    known["dtype"],
+                    number,
+                    size,
+                    used,
+                )
+            )
+    return sorted(found, key=lambda entry: -entry.used)
+
+
+def make_room(limit_bytes: int, needed_bytes: int, keep: str) -> list[Entry]:
+    """Drop the spaces used longest ago until `needed_bytes` more fit the limit; never the one called `keep`."""
+    known = entries()
+    total = sum(entry.bytes for entry in known)
+    dropped = []
+    for entry in reversed(known):
+        if total + needed_bytes <= limit_bytes:
+            break
+        if entry.name != keep:
+            clear([entry.name])
+            total -= entry.bytes
+            dropped.append(entry)
+    return dropped
+
+
+def clear(names: Sequence[str] | None = None) -> int:
+    """Remove spaces (all of them for None); returns the bytes freed."""
+    freed = 0
+    for entry in entries():
+        if names is None or entry.name in names:
+            shutil.rmtree(store_folder() / entry.name, ignore_errors=True)
+            freed += entry.bytes
+    return freed

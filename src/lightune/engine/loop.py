@@ -1,0 +1,237 @@
+"""The training loop: mini-batch gradient descent on whatever lies above the cut.
+
+theta <- theta - rate * gradient, by SGD, Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019). The loop
+is handed a `forward` and knows neither the method nor whether the activations come from the store.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from lightune.core.tokens import Ints, Tokens, pool_windows
+from lightune.engine import checkpoint as checkpoints
+from lightune.engine.batches import Step, epoch_steps
+from lightune.engine.checkpoint import Checkpoint, Progress
+from lightune.engine.predict import Forward
+
+if TYPE_CHECKING:
+    from lightune.core.progress import Bar
+
+ONE_CYCLE_RISE = 0.3  # Smith 2018 (arXiv:1803.09820): rise over the first third, then down to nothing
+CHECKPOINT_SECONDS = 20.0
+CHECKPOINT_SHARE = 0.02  # of the time at most goes into checkpoints
+
+
+@dataclass(frozen=True)
+class Descent:
+    """The resolved settings of one training run: nothing here is None."""
+
+    epochs: int
+    learning_rate: float
+    head_learning_rate: float
+    batch_rows: int
+    batch_tokens: int
+    optimizer: str
+    schedule: str
+    warmup: float
+    weight_decay: float
+    clip: float
+    patience: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the loop works on.
+
+    Attributes:
+        model: holds the parameters; those that require a gradient are trained.
+        forward: a batch -> logits (B, C).
+        start_training: puts dropout on where it belongs.
+        loss: logits, targets -> (B,).
+        tokens, targets, rows: the data, and which of its rows to train on.
+        validate: () -> metrics with `score`, larger is better; None without validation rows.
+    """
+
+    model: nn.Module
+    forward: Forward
+    start_training: Callable[[], None]
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    tokens: Tokens
+    targets: NDArray[Any]
+    rows: Ints
+    pad_id: int
+    device: str
+    head_prefixes: tuple[str, ...]
+    validate: Callable[[], dict[str, float]] | None = None
+
+
+def rate_factor(schedule: str, step: int, total: int, warmup: float) -> float:
+    """The share of the peak learning rate at `step` (from 0) of `total`."""
+    rise = max(1, round(total * (ONE_CYCLE_RISE if schedule == "onecycle" else warmup)))
+    if schedule != "constant" and step < rise and (warmup > 0 or schedule == "onecycle"):
+        return (step + 1) / rise
+    if schedule == "constant":
+        return 1.0
+    done = (step - rise) / max(1, total - rise)
+    if schedule == "linear":
+        return max(0.0, 1 - done)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def parameter_groups(work: Work, descent: Descent) -> list[dict[str, Any]]:
+    """Trainable parameters by (is head, decays): biases and normalisations do not decay."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in work.model.named_parameters():
+        if parameter.requires_grad:
+            is_head = name.startswith(work.head_prefixes)
+            groups.setdefault((is_head, parameter.ndim > 1), []).append(parameter)
+    return [
+        {
+            "params": members,
+            "peak": descent.head_learning_rate if is_head else descent.learning_rate,
+            "weight_decay": descent.weight_decay if decays else 0.0,
+        }
+        for (is_head, decays), members in sorted(groups.items())
+    ]
+
+
+def make_optimizer(groups: list[dict[str, Any]], descent: Descent) -> torch.optim.Optimizer:
+    """SGD with momentum, Adam or AdamW."""
+    if descent.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=descent.learning_rate, momentum=0.9)
+    kind = torch.optim.AdamW if descent.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=descent.learning_rate)
+
+
+def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -> Progress:
+    """Train, keep the best epoch's weights in the model, and say how it went.
+
+    Checkpoints go to `folder` (None: none are written), where an earlier run's checkpoint is taken up.
+    """
+    named = {name: one for name, one in work.model.named_parameters() if one.requires_grad}
+    optimizer = make_optimizer(parameter_groups(work, descent), descent)
+    progress, best = Progress(), {}
+    earlier = checkpoints.load(folder) if folder else None
+    if earlier is not None:
+        progress, best = earlier.progress, earlier.best
+        _restore(named, earlier.trained)
+        checkpoints.restore_optimizer(optimizer, earlier.optimizer)
+        torch.set_rng_state(earlier.random)
+    keeper = _Keeper(folder, named, optimizer)
+    steps_an_epoch = math.ceil(len(work.rows) / descent.batch_rows)
+    if bar is not None:
+        bar.advance(progress.step)
+    while progress.epoch < descent.epochs and not progress.is_finished:
+        steps = epoch_steps(
+            work.tokens,
+            work.rows,
+            batch_rows=descent.batch_rows,
+            batch_tokens=descent.batch_tokens,
+            seed=descent.seed,
+            epoch=progress.epoch,
+        )
+        work.start_training()
+        for step in steps[progress.step_in_epoch :]:
+            began = time.perf_counter()
+            _set_rates(optimizer, descent, progress.step, steps_an_epoch * descent.epochs)
+            loss = train_step(work, descent, step, optimizer)
+            progress.step_losses.append(loss)
+            progress.step += 1
+            progress.step_in_epoch += 1
+            progress.seconds += time.perf_counter() - began
+            if bar is not None:
+                bar.advance(1, note=f"epoch {progress.epoch + 1}/{descent.epochs}  loss {loss:.3f}")
+            keeper.save_now_and_then(progress, best)
+        best = _end_epoch(work, descent, progress, named, best)
+        keeper.save(progress, best)
+    if best:
+        _restore(named, best)
+    return progress
+
+
+def train_step(work: Work, descent: Descent, step: Step, optimizer: torch.optim.Optimizer) -> float:
+    """One step of the optimiser over all pieces of `step`; returns its mean loss."""
+    optimizer.zero_grad(set_to_none=True)
+    total = 0.0
+    for piece in step.pieces:
+        batch = work.tokens.batch(piece, pad_id=work.pad_id, device=work.device)
+        logits = pool_windows(work.forward(batch), batch)
+        targets = torch.as_tensor(work.targets[piece], device=work.device)
+        loss = work.loss(logits, targets).sum() / step.num_rows
+        loss.backward()
+        total += float(loss.detach())
+    if descent.clip > 0:
+        parameters = [one for group in optimizer.param_groups for one in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, descent.clip)
+    optimizer.step()
+    return total
+
+
+def _set_rates(optimizer: torch.optim.Optimizer, descent: Descent, step: int, total: int) -> None:
+    factor = rate_factor(descent.schedule, step, total, descent.warmup)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+
+
+def _end_epoch(
+    work: Work,
+    descent: Descent,
+    progress: Progress,
+    named: dict[str, nn.Parameter],
+    best: dict[str, torch.Tensor],
+) -> dict[str, torch.Tensor]:
+    """Validate, remember the best weights, decide whether to stop."""
+    losses = progress.step_losses[-progress.step_in_epoch :]
+    row = {"epoch": float(progress.epoch + 1), "train_loss": sum(losses) / len(losses)}
+    progress.epoch += 1
+    progress.step_in_epoch = 0
+    if work.validate is not None:
+        row |= work.validate()
+        if row["score"] >= progress.best_score:
+            progress.best_score, progress.best_epoch = row["score"], progress.epoch
+            best = {name: one.detach().clone() for name, one in named.items()}
+        is_stale = progress.epoch - progress.best_epoch >= descent.patience > 0
+        progress.is_finished = is_stale or not math.isfinite(row["train_loss"])
+    progress.epochs.append(row)
+    return best
+
+
+def _restore(named: dict[str, nn.Parameter], tensors: dict[str, torch.Tensor]) -> None:
+    with torch.no_grad():
+        for name, one in named.items():
+            one.copy_(tensors[name])
+
+
+class _Keeper:
+    """Writes checkpoints often enough to lose little, seldom enough to cost little."""
+
+    def __init__(
+        self, folder: Path | None, named: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer
+    ) -> None:
+        self.folder, self.named, self.optimizer = folder, named, optimizer
+        self.last = time.monotonic()
+        self.interval = CHECKPOINT_SECONDS
+
+    def save_now_and_then(self, progress: Progress, best: dict[str, torch.Tensor]) -> None:
+        if self.folder is not None and time.monotonic() - self.last > self.interval:
+            self.save(progress, best)
+
+    def save(self, progress: Progress, best: dict[str, torch.Tensor]) -> None:
+        if self.folder is None:
+            return
+        began = time.monotonic()
+        trained = {name: one.detach() for name, one in self.named.items()}
+        state = checkpoints.optimizer_tensors(self.optimizer)
+        checkpoints.save(self.folder, Checkpoint(progress, trained, best, state, torch.get_rng_state()))
+        self.last = time.monotonic()
+        self.interval = max(CHECKPOINT_SECONDS, (self.last - began) / CHECKPOINT_SHARE)

@@ -1,0 +1,1 @@
+"""Which part trains: one file per method."""

@@ -1,0 +1,129 @@
+"""The method contract: which part of the network trains, how, and what of it is saved."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from lightune.backbones.base import Tap
+from lightune.core.errors import UserError
+from lightune.core.settings import Settings
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from lightune.backbones.transformer import Transformer
+
+TRAINED_FILE = "trained.safetensors"
+Schedule = Literal["linear", "cosine", "onecycle", "constant"]
+
+
+class MethodSettings(Settings):
+    """What every method can be told."""
+
+    layers: int | None = Field(
+        None,
+        ge=0,
+        description="train only in the top k layers; what lies below is read once and cached (all)",
+    )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Defaults that suit a method; the person's own `--train.*` settings come before them."""
+
+    learning_rate: float
+    head_learning_rate: float
+    epochs: int
+    schedule: Schedule
+    reason: str
+    batch_rows: int = 32
+
+
+class Method(ABC):
+    """One way of fine-tuning. The engine knows nothing of it but this contract."""
+
+    Settings: ClassVar[type[MethodSettings]] = MethodSettings
+    name: str
+    summary: str
+    paper: str
+    head: str = "standard"
+    """The head it gets unless the person says `--head`."""
+    opens_with: Literal["peft", "transformers", "lightune"] = "lightune"
+
+    def __init__(self, settings: MethodSettings, head: str) -> None:
+        self.settings = settings
+        self.head = head
+
+    @abstractmethod
+    def recipe(self, num_rows: int) -> Recipe:
+        """Learning rate, epochs and schedule for a training set of `num_rows`."""
+
+    @abstractmethod
+    def apply(self, backbone: Transformer) -> None:
+        """Make what trains require a gradient, and nothing else."""
+
+    def frozen_depth(self, depth: int) -> int:
+        """How many bottom layers never change."""
+        return depth - min(self.settings.layers, depth) if self.settings.layers is not None else 0
+
+    def tap(self, depth: int) -> Tap:
+        """Where, and reduced how, the trainable part reads the activations."""
+        return Tap(self.frozen_depth(depth))
+
+    def prepare(self, backbone: Transformer, pooled: torch.Tensor) -> None:
+        """Look at the reduced activations (N, H) of some training rows before training, where it helps."""
+
+    def save(self, backbone: Transformer, folder: Path) -> None:
+        """Write what was trained."""
+        save_trained(backbone.model, folder / TRAINED_FILE)
+
+    def load(self, backbone: Transformer, folder: Path) -> None:
+        """Put what was trained into an untouched backbone."""
+        self.apply(backbone)
+        load_trained(backbone.model, folder / TRAINED_FILE)
+
+    def loading_code(self, num_labels: int) -> str:
+        """Python lines that open the run without lightune, or with it where nothing else can."""
+        return 'import lightune\n\nrun = lightune.load("RUN")\nprint(run.predict(["a text"])[0].label)\n'
+
+
+def trained_state(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Name -> tensor of all that trains, and of the head's fixed scale."""
+    found = {name: one.detach() for name, one in model.named_parameters() if one.requires_grad}
+    found |= {name: one for name, one in model.named_buffers() if name.startswith("head.")}
+    return {name: one.cpu().contiguous() for name, one in found.items()}
+
+
+def save_trained(model: nn.Module, file: Path) -> None:
+    """`trained_state` as safetensors."""
+    from safetensors.torch import save_file
+
+    save_file({name: one.clone() for name, one in trained_state(model).items()}, file)
+
+
+def load_trained(model: nn.Module, file: Path) -> None:
+    """The reverse of `save_trained`, into a model to which the method was applied.
+
+    Raises:
+        UserError: the file does not belong to this model.
+    """
+    from safetensors.torch import load_file
+
+    if not file.exists():
+        raise UserError("the run folder lacks its trained weights", file=file, hint="Copy the folder whole.")
+    saved = load_file(file)
+    known = model.state_dict()
+    wrong = [name for name, one in saved.items() if name not in known or known[name].shape != one.shape]
+    if wrong:
+        raise UserError(
+            f"the weights in the run do not fit this model (first: {wrong[0]})",
+            file=file,
+            hint="The backbone is another one than the run was trained on.",
+        )
+    model.load_state_dict(saved, strict=False)

@@ -1,0 +1,56 @@
+"""Full fine-tuning: every weight above the cut trains (Devlin et al. 2019); all of them without a cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightune.methods.base import Method, Recipe
+
+if TYPE_CHECKING:
+    from lightune.backbones.transformer import Transformer
+
+
+class Full(Method):
+    """All weights of the top k layers, or of the whole network."""
+
+    name = "full"
+    summary = "every weight trains"
+    paper = "Devlin et al. 2019, arXiv:1810.04805"
+    opens_with = "transformers"
+
+    def recipe(self, num_rows: int) -> Recipe:
+        """Small steps: the weights are good already."""
+        epochs = 3 if num_rows >= 1000 else 6 if num_rows >= 200 else 15
+        return Recipe(1e-4, 1e-3, epochs, "linear", f"full fine-tuning on {num_rows} rows")
+
+    def apply(self, backbone: Transformer) -> None:
+        """Nothing below the cut trains, everything above does."""
+        backbone.freeze_below(self.frozen_depth(backbone.depth))
+
+    def save(self, backbone: Transformer, folder: Path) -> None:
+        """A transformers folder; lightune's own format under a head of lightune's."""
+        if self.head != "standard":
+            return super().save(backbone, folder)
+        backbone.model.save_pretrained(folder)  # type: ignore[operator]
+        return None
+
+    def load(self, backbone: Transformer, folder: Path) -> None:
+        """The weights of the transformers folder."""
+        if self.head != "standard":
+            return super().load(backbone, folder)
+        from safetensors.torch import load_model
+
+        load_model(backbone.model, folder / "model.safetensors")
+        self.apply(backbone)
+        return None
+
+    def loading_code(self, num_labels: int) -> str:
+        """Transformers alone."""
+        if self.head != "standard":
+            return super().loading_code(num_labels)
+        return (
+            "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\n"
+            'model = AutoModelForSequenceClassification.from_pretrained("RUN")\n'
+            'tokenizer = AutoTokenizer.from_pretrained("RUN")\n'
+        )

@@ -1,0 +1,129 @@
+"""LoRA: W + BA with B, A of low rank (Hu et al. 2021, arXiv:2106.09685), injected by peft.
+
+The adapter goes into all linear maps of the top k layers, by explicit module paths.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from lightune.core.errors import UserError
+from lightune.methods.base import Method, MethodSettings, Recipe
+
+if TYPE_CHECKING:
+    from lightune.backbones.transformer import Transformer
+
+HEAD_FILE = "head.safetensors"
+ATTENTION = (
+    "query",
+    "value",
+    "q_proj",
+    "v_proj",
+    "q_lin",
+    "v_lin",
+    "c_attn",
+    "Wqkv",
+    "query_proj",
+    "value_proj",
+)
+
+
+class LoraSettings(MethodSettings):
+    """LoRA's own settings."""
+
+    rank: int = Field(8, ge=1, le=1024, description="width of the low-rank update")
+    alpha: float | None = Field(
+        None, gt=0, description="the update is scaled by alpha / rank (twice the rank)"
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout on the input of the update")
+    modules: Literal["all", "attention"] = Field(
+        "all", description="every linear map, or query and value of the attention only"
+    )
+
+
+class Lora(Method):
+    """Low-rank updates of the linear maps, and the head."""
+
+    Settings: ClassVar[type[MethodSettings]] = LoraSettings
+    name = "lora"
+    summary = "low-rank updates of the linear maps"
+    paper = "Hu et al. 2021, arXiv:2106.09685"
+    opens_with = "peft"
+    settings: LoraSettings
+
+    def recipe(self, num_rows: int) -> Recipe:
+        """One-cycle with a high peak: few epochs are enough."""
+        epochs = 2 if num_rows >= 3000 else 3 if num_rows >= 1000 else 8 if num_rows >= 200 else 20
+        return Recipe(2e-3, 2e-3, epochs, "onecycle", f"LoRA takes high rates; {num_rows} rows")
+
+    def apply(self, backbone: Transformer) -> None:
+        """Inject the adapter by peft; the head (and pooler) is trained and saved whole."""
+        import peft
+
+        paths = backbone.linear_paths(self.frozen_depth(backbone.depth))
+        if self.settings.modules == "attention":
+            paths = [path for path in paths if path.rsplit(".", 1)[-1] in ATTENTION]
+        if not paths:
+            raise UserError(
+                "no linear map to adapt", hint="Set --method.layers to 1 or more, or --method head."
+            )
+        is_headed = self.head != "standard"
+        config = peft.LoraConfig(
+            task_type=peft.TaskType.FEATURE_EXTRACTION if is_headed else peft.TaskType.SEQ_CLS,
+            r=self.settings.rank,
+            lora_alpha=self.settings.alpha or 2 * self.settings.rank,
+            lora_dropout=self.settings.dropout,
+            target_modules=[path.removeprefix("base.") for path in paths] if is_headed else paths,
+            modules_to_save=None
+            if is_headed
+            else [name.rsplit(".", 1)[-1] for name in backbone.head_modules()],
+        )
+        _inject(backbone, lambda model: peft.get_peft_model(model, config), is_headed=is_headed)
+        if is_headed:
+            backbone.model.head.requires_grad_(True)  # type: ignore[union-attr]
+
+    def save(self, backbone: Transformer, folder: Path) -> None:
+        """A standard PEFT adapter folder, and the head beside it where it is lightune's own."""
+        wrapped: Any = backbone.peft_model
+        wrapped.peft_config["default"].base_model_name_or_path = backbone.identifier
+        wrapped.save_pretrained(folder, save_embedding_layers=False)
+        if self.head != "standard":
+            from safetensors.torch import save_file
+
+            save_file(backbone.model.head.state_dict(), folder / HEAD_FILE)
+
+    def load(self, backbone: Transformer, folder: Path) -> None:
+        """The adapter folder, through peft."""
+        import peft
+
+        is_headed = self.head != "standard"
+        _inject(backbone, lambda model: peft.PeftModel.from_pretrained(model, str(folder)), is_headed=is_headed)
+        if self.head != "standard":
+            from safetensors.torch import load_file
+
+            backbone.model.head.load_state_dict(load_file(folder / HEAD_FILE))
+
+    def loading_code(self, num_labels: int) -> str:
+        """Peft and transformers alone."""
+        if self.head != "standard":
+            return super().loading_code(num_labels)
+        return (
+            "import json\n"
+            "from peft import AutoPeftModelForSequenceClassification\n"
+            "from transformers import AutoTokenizer\n\n"
+            'names = json.load(open("RUN/labels.json"))\n'
+            'model = AutoPeftModelForSequenceClassification.from_pretrained("RUN", id2label=names)\n'
+            'tokenizer = AutoTokenizer.from_pretrained("RUN")\n'
+        )
+
+
+def _inject(backbone: Transformer, wrap: Any, *, is_headed: bool) -> None:
+    """Wrap the network (or the base under lightune's own head) by peft, in place."""
+    target = backbone.model.base if is_headed else backbone.model
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        backbone.peft_model = wrap(target)

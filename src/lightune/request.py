@@ -1,0 +1,115 @@
+"""What a person asked for, checked but not yet worked out: the flags of `train` and `plan`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lightune.core import plugins
+from lightune.core.errors import UserError
+from lightune.core.settings import build
+from lightune.data.settings import DataSettings
+from lightune.engine.settings import CacheSettings, TrainSettings, parse_seconds, parse_size
+
+HEADS = ("auto", "standard", "mean", "attention", "first", "last")
+GROUPS = ("train", "method", "data", "cache")
+SLOW_BUT_SURE = "lora"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One `train` or `plan` as asked for. Everything has a default but the data."""
+
+    data: str
+    task: str = "auto"
+    text: tuple[str, ...] | None = None
+    label: str | None = None
+    model: str = "auto"
+    method: str = "auto"
+    head: str = "auto"
+    budget: str | None = None
+    memory: str | None = None
+    validation: str | None = None
+    test: str | None = None
+    output: str | None = None
+    seed: int = 0
+    folds: int = 0
+    resume: bool = False
+    overwrite: bool = False
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without reading anything.
+
+        Raises:
+            UserError: an unknown task, method, head, setting, or a value out of range.
+        """
+        from lightune import tasks
+
+        for group in self.groups:
+            if group not in GROUPS:
+                raise UserError(f"unknown settings group {group!r}", hint=f"Known: {', '.join(GROUPS)}.")
+        if self.task != "auto":
+            self.check_name(tasks, self.task)
+        if self.head not in HEADS:
+            raise UserError(f"unknown head {self.head!r}", hint=f"Known: {', '.join(HEADS)}.")
+        self.method_settings(self.method_name)
+        _ = self.train, self.data_settings, self.cache
+        if self.budget is not None:
+            parse_seconds(self.budget)
+        if self.memory is not None:
+            parse_size(self.memory)
+        if self.folds < 0 or self.folds == 1:
+            raise UserError(f"--folds cannot be {self.folds}", hint="Give 2 or more (5 is usual).")
+        if not 0 <= self.seed < 2**63:
+            raise UserError(f"--seed cannot be {self.seed}", hint="Give a whole number from 0 up.")
+
+    @staticmethod
+    def check_name(package: Any, name: str) -> None:
+        """Raise `UserError` when the folder has no such plugin."""
+        from lightune.methods.base import Method
+        from lightune.tasks.base import Task
+
+        plugins.load(package, name, Task if package.__name__.endswith("tasks") else Method)  # type: ignore[type-abstract]
+
+    @property
+    def method_name(self) -> str:
+        """The method asked for; `auto` is LoRA until the race decides."""
+        return SLOW_BUT_SURE if self.method == "auto" else self.method.replace("-", "_")
+
+    @property
+    def train(self) -> TrainSettings:
+        """`--train.*`."""
+        return build(TrainSettings, "train", self.groups.get("train", {}))
+
+    @property
+    def data_settings(self) -> DataSettings:
+        """`--data.*`."""
+        return build(DataSettings, "data", self.groups.get("data", {}))
+
+    @property
+    def cache(self) -> CacheSettings:
+        """`--cache.*`."""
+        return build(CacheSettings, "cache", self.groups.get("cache", {}))
+
+    def method_settings(self, name: str) -> Any:
+        """`--method.*`, checked against the method called `name`."""
+        from lightune import methods
+        from lightune.methods.base import Method
+
+        kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
+        return build(kind.Settings, "method", self.groups.get("method", {}))
+
+    def fingerprint(self) -> str:
+        """The same for two requests that must give the same run."""
+        known = asdict(self)
+        for name in ("output", "resume", "overwrite"):
+            known.pop(name)
+        known["data"] = str(Path(self.data).absolute()) if Path(self.data).exists() else self.data
+        return hashlib.blake2b(
+            json.dumps(known, sort_keys=True, default=str).encode(), digest_size=8
+        ).hexdigest()

@@ -1,0 +1,179 @@
+"""A finished run, opened: predict and evaluate with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightune.core.errors import UserError
+from lightune.core.progress import Show
+from lightune.core.rows import Example, Row
+from lightune.runs.folder import RunState, read_state
+
+if TYPE_CHECKING:
+    from lightune.backbones.transformer import Transformer
+    from lightune.tasks.base import Prediction, Task
+
+CHUNK_ROWS = 2048  # rows held at once when a file is streamed
+READ_TOKENS = 8192
+
+
+class Run:
+    """A run folder ready to use. `predict` takes texts, `evaluate` labelled data."""
+
+    def __init__(self, folder: Path, state: RunState, task: Task, backbone: Transformer) -> None:
+        self.folder = folder
+        self.state = state
+        self.task = task
+        self.backbone = backbone
+        self.metrics: dict[str, Any] = {}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names in the order of the network's outputs."""
+        return self.task.labels
+
+    def predict(self, texts: Sequence[str | tuple[str, str]]) -> list[Prediction]:
+        """One prediction a text (or pair), in order.
+
+        Raises:
+            UserError: pairs where the run takes single texts, or the reverse.
+        """
+        pairs = [(one,) if isinstance(one, str) else tuple(one) for one in texts]
+        expected = len(self.state.text)
+        for number, one in enumerate(pairs):
+            if len(one) != expected:
+                kind = "a pair of texts" if expected == 2 else "one text"
+                raise UserError(f"text {number} is not {kind}", hint=f"This run takes {kind} at a time.")
+        return self.task.decode(self.logits(pairs))
+
+    def logits(self, texts: Sequence[tuple[str, ...]]) -> Any:
+        """(B, C) of texts, windows of long ones pooled."""
+        import numpy as np
+
+        from lightune.backbones.encode import Limits, encode
+        from lightune.engine.predict import logits_of
+
+        if not texts:
+            return np.zeros((0, max(1, len(self.task.labels))), dtype=np.float32)
+        tokens = encode(self.backbone.tokenizer, texts, Limits(**self.state.limits)).tokens
+        return logits_of(
+            self.backbone.forward,
+            tokens,
+            np.arange(len(texts)),
+            pad_id=self.backbone.pad_id,
+            batch_tokens=READ_TOKENS,
+            device=self.backbone.device,
+        )
+
+    def predict_rows(self, rows: Iterable[Row], text: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Rows with `predicted` and `probability` added, streamed in chunks, in the order they come.
+
+        Raises:
+            UserError: a row without a column that the run was trained on.
+        """
+        remaining = iter(rows)
+        while chunk := list(islice(remaining, CHUNK_ROWS)):
+            texts = [self._texts(row, text) for row in chunk]
+            for row, prediction in zip(chunk, self.task.decode(self.logits(texts)), strict=True):
+                yield {**row.values, "predicted": prediction.label, "probability": prediction.probability}
+
+    def evaluate(self, examples: Sequence[Example]) -> dict[str, dict[str, float]]:
+        """Metric name -> {value, low, high} (95% bootstrap interval).
+
+        Raises:
+            UserError: a label that the run was not trained on.
+        """
+        targets = self.task.targets(examples)
+        logits = self.logits([example.texts for example in examples])
+        values = self.task.metrics(logits, targets)
+        intervals = self.task.intervals(logits, targets)
+        return {
+            name: {"value": value, "low": intervals[name][0], "high": intervals[name][1]}
+            for name, value in values.items()
+            if name in intervals
+        }
+
+    @staticmethod
+    def _texts(row: Row, text: Sequence[str]) -> tuple[str, ...]:
+        for name in text:
+            if name not in row.values:
+                raise UserError(
+                    f"there is no column {name!r}, which the run reads",
+                    file=row.file,
+                    line=row.line,
+                    hint=f"The columns are: {', '.join(row.values)}. Name the text column with --text COLUMN.",
+                )
+        return tuple("" if row.values[name] is None else str(row.values[name]) for name in text)
+
+
+def load(folder: str | Path, show: Show | None = None) -> Run:
+    """Open a run folder; its backbone is found by address, then by digest in the known places.
+
+    Raises:
+        UserError: no run there, the backbone is nowhere, or its bytes have changed.
+    """
+    folder = Path(folder)
+    state = read_state(folder)
+    from lightune import methods, tasks
+    from lightune.backbones.source import Source
+    from lightune.core import plugins
+    from lightune.methods.base import Method
+    from lightune.steps.prepare import load_backbone
+    from lightune.tasks.base import Task
+
+    task = plugins.load(tasks, state.task, Task)()  # type: ignore[type-abstract]
+    task.restore(state.task_state)
+    kind = plugins.load(methods, state.method, Method)  # type: ignore[type-abstract]
+    method = kind(kind.Settings(**state.method_settings), state.head)
+    found = find_backbone(state, show or Show(is_quiet=True))
+    source = Source(folder=found, identifier=state.identifier, name=state.model, reason="the run's own")
+    backbone = load_backbone(source, task, state.head, 0)
+    method.load(backbone, folder)
+    backbone.model.eval()
+    run = Run(folder, state, task, backbone)
+    run.metrics = read_metrics(folder)
+    return run
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """metrics.json of a run, empty when it is gone."""
+    import json
+
+    file = folder / "metrics.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def find_backbone(state: RunState, show: Show) -> Path:
+    """The folder of the backbone the run was trained on, by address and then by digest.
+
+    Raises:
+        UserError: it is nowhere, or what stands at its address is another model.
+    """
+    from lightune.backbones.digests import digest, find_by_digest
+    from lightune.backbones.source import resolve
+
+    wrong = None
+    for name in (state.identifier, state.model):
+        try:
+            folder = resolve(name, show, can_fetch=False).folder
+        except UserError:
+            continue
+        if folder is not None and digest(folder) == state.digest:
+            return folder
+        wrong = folder or wrong
+    found = find_by_digest(state.digest)
+    if found is not None:
+        return found
+    if wrong is not None:
+        raise UserError(
+            f"the model in {wrong} is not the one that this run was trained on (its bytes differ)",
+            hint="Put the original model back, or train again on this one.",
+        )
+    raise UserError(
+        f"the run's backbone {state.model!r} is not on this machine",
+        file=state.identifier,
+        hint=f"Fetch it with: lightune models get {state.model}  (or copy its folder to the path above).",
+    )

@@ -1,0 +1,104 @@
+"""Using a finished run on a file: rows in, rows with answers out; or labelled rows in, metrics out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from lightune.core.errors import UserError
+from lightune.core.progress import Show
+from lightune.core.rows import Row
+from lightune.data.columns import Columns, find_columns
+from lightune.data.profile import label_profile
+from lightune.data.read import read, stream
+from lightune.data.settings import DataSettings
+from lightune.data.write import Writer
+from lightune.run import Run, load
+from lightune.runs.folder import read_state
+from lightune.steps.gather import examples_of, no_label
+
+ADDED = ("predicted", "probability")
+
+
+def answer(
+    folder: Path,
+    data: str,
+    *,
+    settings: DataSettings,
+    text: tuple[str, ...] | None,
+    output: str | None,
+    is_json: bool,
+    show: Show,
+) -> dict[str, Any]:
+    """Predict a file (or stdin) row by row into `output` (or stdout); the JSON object of `predict`.
+
+    Raises:
+        UserError: no such run or file, a missing column, a place that cannot be written to.
+    """
+    began = time.perf_counter()
+    state = read_state(folder)
+    rows = stream(data, settings)
+    first = next(rows, None)
+    if first is None:
+        raise UserError("there are no rows", file=data)
+    columns = text or text_columns(state.text, first)
+    Run._texts(first, columns)
+    run = load(folder, show)
+    answers = run.predict_rows(chain([first], rows), columns)
+    names = [name for name in first.values if name not in ADDED] + list(ADDED)
+    if is_json and output is None:
+        listed = list(answers)
+        return {"rows": listed, "count": len(listed), "seconds": time.perf_counter() - began}
+    number = _write(answers, output, names)
+    seconds = time.perf_counter() - began
+    if output:
+        show.note(f"{number} rows written to {output} in {seconds:.1f} s")
+    return {"output": output, "count": number, "seconds": seconds}
+
+
+def _write(answers: Iterator[dict[str, Any]], output: str | None, names: list[str]) -> int:
+    number = 0
+    with Writer(output, names) as writer:
+        for number, row in enumerate(answers, start=1):
+            writer.write(row)
+    return number
+
+
+def text_columns(trained: list[str], row: Row) -> tuple[str, ...]:
+    """The columns the run was trained on, or the only column where a single text is wanted."""
+    if any(name not in row.values for name in trained) and len(trained) == 1 == len(row.values):
+        return tuple(row.values)
+    return tuple(trained)
+
+
+def assess(
+    folder: Path,
+    data: str,
+    *,
+    settings: DataSettings,
+    text: tuple[str, ...] | None,
+    label: str | None,
+    show: Show,
+) -> dict[str, Any]:
+    """Metrics of a run on labelled data: {metrics: {name: {value, low, high}}, rows}.
+
+    Raises:
+        UserError: no labels, or a label that the run was not trained on.
+    """
+    state = read_state(folder)
+    splits = read(data, settings)
+    table = splits.test or splits.train
+    wanted_text = text or (tuple(state.text) if all(name in table.columns for name in state.text) else None)
+    wanted_label = label or (state.label if state.label in table.columns else None)
+    columns: Columns = find_columns(table, wanted_text or splits.text, wanted_label or splits.label)
+    if columns.label is None:
+        raise no_label(table)
+    profile = label_profile(table, columns.label, delimiter=settings.delimiter)
+    run = load(folder, show)
+    found = [one for one in examples_of(run.task, table.rows, columns, profile) if one.gold is not None]
+    if not found:
+        raise UserError("no row has a label", file=table.file, column=columns.label)
+    return {"metrics": run.evaluate(found), "rows": len(found), "run": str(folder)}

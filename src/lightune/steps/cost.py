@@ -1,0 +1,212 @@
+"""The plan: what a run will cost, told before it, and compared with what it did cost."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lightune import methods
+from lightune.core import plugins
+from lightune.core.errors import UserError
+from lightune.core.progress import Show
+from lightune.engine import plan as engine_plan
+from lightune.engine.loop import Descent
+from lightune.engine.plan import Calibration, Cost, Sizes
+from lightune.engine.settings import parse_seconds, parse_size
+from lightune.methods.base import Method
+from lightune.request import Request
+from lightune.steps.gather import Gathered
+from lightune.steps.learn import num_trainable, resolve_descent
+from lightune.steps.prepare import READ_TOKENS, Prepared, choose_model, choose_tap, load_backbone, tokenise
+
+if TYPE_CHECKING:
+    import torch
+
+BASELINE_SECONDS_A_ROW = 6e-4  # TF-IDF and logistic regression, 4,000 short rows in 2.5 s (2 cores, 2026-11)
+SAVING_SECONDS = 1.0
+STEP_OVERHEAD = 2e-9  # seconds of the optimiser a step for each trainable number (AdamW, 2 cores, 2026-11)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A prediction and the calibration it came from."""
+
+    cost: Cost
+    calibration: Calibration
+
+    @property
+    def tokens_per_second(self) -> float:
+        """S of the contract: the plain float32 forward of the whole network."""
+        return 1 / self.calibration.forward
+
+    def describe(self) -> str:
+        """One line for the person."""
+        memory = self.cost.peak_memory_bytes / 1e9
+        return f"plan: about {show_seconds(self.cost.seconds)} and {memory:.1f} GB of memory at most"
+
+    def against(self, seconds: float, peak: int) -> dict[str, Any]:
+        """Prediction beside reality, with the relative errors."""
+        predicted = self.cost
+        return {
+            "predicted_seconds": predicted.seconds,
+            "actual_seconds": seconds,
+            "seconds_error": predicted.seconds / seconds - 1,
+            "predicted_peak_memory_bytes": predicted.peak_memory_bytes,
+            "actual_peak_memory_bytes": peak,
+            "memory_error": predicted.peak_memory_bytes / peak - 1,
+        }
+
+
+def show_seconds(seconds: float) -> str:
+    """`45 s`, `3.2 min`, `1.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def predict(
+    request: Request, prepared: Prepared, gathered: Gathered, descent: Descent, *, spent: float
+) -> Planned:
+    """The cost of the run that is about to start; `spent` seconds are behind it already."""
+    known = calibration_of(prepared, gathered, descent)
+    sizes = sizes_of(prepared, gathered, descent, fixed=spent, missing=0)
+    if request.folds:
+        sizes = replace(
+            sizes, epochs=sizes.epochs * (1 + request.folds), steps=sizes.steps * (1 + request.folds)
+        )
+    cost = engine_plan.predict_cost(
+        known,
+        sizes,
+        num_trainable=num_trainable(prepared),
+        step_overhead=STEP_OVERHEAD * num_trainable(prepared),
+        optimizer=descent.optimizer,
+        depth=prepared.tap.depth,
+    )
+    return Planned(cost, known)
+
+
+def calibration_of(prepared: Prepared, gathered: Gathered, descent: Descent) -> Calibration:
+    """Two seconds of real passes with these texts."""
+    backbone = prepared.backbone
+    batches = engine_plan.sample_batches(
+        backbone,
+        prepared.tokens,
+        gathered.train,
+        batch_rows=descent.batch_rows,
+        batch_tokens=descent.batch_tokens,
+    )
+    targets = targets_for(prepared, gathered)
+    return engine_plan.calibrate(backbone, batches, prepared.tap, gathered.task.loss, targets)
+
+
+def targets_for(prepared: Prepared, gathered: Gathered) -> Callable[[int], torch.Tensor]:
+    """Any n targets of the right form."""
+    import torch
+
+    first = prepared.targets[gathered.train[:1]]
+    return lambda number: torch.as_tensor(np.repeat(first, number, axis=0), device=prepared.backbone.device)
+
+
+def sizes_of(
+    prepared: Prepared, gathered: Gathered, descent: Descent, *, fixed: float, missing: int
+) -> Sizes:
+    """How much a run has to do. `missing`: padded tokens still to be read through the frozen part."""
+    tokens = prepared.tokens
+    longest = int(tokens.example_lengths.max())
+    fixed += BASELINE_SECONDS_A_ROW * tokens.num_examples + SAVING_SECONDS
+    return Sizes(
+        train_tokens=int(
+            1.04 * engine_plan.padded_tokens(tokens, gathered.train, descent.batch_rows * longest)
+        ),
+        held_tokens=engine_plan.padded_tokens(tokens, gathered.validation, READ_TOKENS),
+        test_tokens=engine_plan.padded_tokens(tokens, gathered.test, READ_TOKENS),
+        missing_tokens=missing,
+        biggest_piece=min(descent.batch_tokens, descent.batch_rows * longest),
+        epochs=descent.epochs,
+        steps=math.ceil(len(gathered.train) / descent.batch_rows) * descent.epochs,
+        fixed_seconds=fixed,
+    )
+
+
+def require_budget(request: Request, planned: Planned) -> None:
+    """Refuse a run that would cost more than `--budget` or `--memory` allow, before it starts.
+
+    Raises:
+        UserError: with the nearest possible budget.
+    """
+    cost = planned.cost
+    if request.budget and cost.seconds > 1.1 * parse_seconds(request.budget):
+        need = show_seconds(cost.seconds)
+        hint = f"Give --budget {math.ceil(cost.seconds / 60)}m, fewer --train.epochs, or a cheaper --method (head)."
+        raise UserError(f"this run would take about {need}, more than --budget {request.budget}", hint=hint)
+    if request.memory and cost.peak_memory_bytes > parse_size(request.memory):
+        need = f"{cost.peak_memory_bytes / 1e9:.1f} GB"
+        hint = (
+            f"Give --memory {math.ceil(cost.peak_memory_bytes / 1e8) / 10}GB, or less --train.batch-tokens."
+        )
+        raise UserError(
+            f"this run would need about {need} of memory, more than --memory {request.memory}", hint=hint
+        )
+
+
+def plan_methods(request: Request, gathered: Gathered, show: Show) -> dict[str, Any]:
+    """Every method's cost on this data, cheapest first; nothing is trained or stored."""
+    began = time.perf_counter()
+    source = choose_model(request, gathered.language, show, gathered.decisions)
+    names = plugins.names(methods) if request.method == "auto" else [request.method_name]
+    rows = []
+    with show.bar("measuring", len(names)) as bar:
+        for name in names:
+            kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
+            head = kind.head if request.head == "auto" else request.head
+            try:
+                rows.append(
+                    _cost_of(request, gathered, source, kind(request.method_settings(name), head), began)
+                )
+            except UserError as error:
+                show.warn(f"{name}: {error.problem}")
+            bar.advance()
+    rows.sort(key=lambda row: row["seconds"])
+    shown = [
+        (
+            row["name"],
+            show_seconds(row["seconds"]),
+            f"{row['peak_memory_bytes'] / 1e9:.2f} GB",
+            f"{row['trainable_parameters']:,}",
+            row["cached_depth"],
+        )
+        for row in rows
+    ]
+    show.table("plan", ("method", "time", "peak memory", "trainable", "layers read once"), shown)
+    return {"methods": rows, "task": gathered.task.name, "model": source.name, "rows": len(gathered.examples)}
+
+
+def _cost_of(
+    request: Request, gathered: Gathered, source: Any, method: Method, began: float
+) -> dict[str, Any]:
+    started = time.perf_counter()
+    backbone = load_backbone(source, gathered.task, method.head, request.seed)
+    method.apply(backbone)
+    encoded, limits = tokenise(request, gathered, backbone, gathered.decisions)
+    tap = choose_tap(method, backbone, gathered.decisions)
+    targets = gathered.task.targets(gathered.examples)
+    prepared = Prepared(backbone, method, encoded, limits, targets, tap, None, backbone.forward)
+    descent = resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
+    fixed = gathered.seconds + time.perf_counter() - started
+    known = calibration_of(prepared, gathered, descent)
+    rows = np.arange(encoded.tokens.num_examples)
+    missing = engine_plan.padded_tokens(encoded.tokens, rows, READ_TOKENS) if tap.depth else 0
+    cost = engine_plan.predict_cost(
+        known,
+        sizes_of(prepared, gathered, descent, fixed=fixed, missing=missing),
+        num_trainable=num_trainable(prepared),
+        step_overhead=STEP_OVERHEAD * num_trainable(prepared),
+        optimizer=descent.optimizer,
+        depth=tap.depth,
+    )
+    return cost.as_json(method.name)

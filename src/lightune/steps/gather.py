@@ -1,0 +1,274 @@
+"""Step 1: files -> rows -> columns -> task -> examples, checked and split. No model, no torch."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lightune import tasks
+from lightune.core import plugins
+from lightune.core.errors import UserError
+from lightune.core.progress import Show
+from lightune.core.rows import Decisions, Example, Problem, Row, Splits, Table
+from lightune.core.tokens import Ints
+from lightune.data.bundled import bundled
+from lightune.data.bundled import names as bundled_names
+from lightune.data.check import check
+from lightune.data.columns import Columns, find_columns
+from lightune.data.language import language
+from lightune.data.profile import LabelProfile, label_profile
+from lightune.data.read import read
+from lightune.data.split import k_folds, split
+from lightune.request import Request
+from lightune.tasks.base import Task
+
+UNBALANCED = 3.0  # largest class over smallest, from which classes are weighed
+
+
+@dataclass
+class Gathered:
+    """Typed examples and how they are split.
+
+    Attributes:
+        examples: all of them; `train`, `validation`, `test` are numbers of examples.
+        columns, profile: which columns hold texts and labels, and what the labels look like.
+    """
+
+    task: Task
+    columns: Columns
+    profile: LabelProfile
+    examples: list[Example]
+    train: Ints
+    validation: Ints
+    test: Ints
+    problems: list[Problem]
+    decisions: Decisions
+    language: str
+    split_text: str
+    seconds: float
+    groups: list[object] | None
+
+    def part(self, rows: Ints) -> list[Example]:
+        """The examples with these numbers."""
+        return [self.examples[row] for row in rows]
+
+    def folds(self, number: int, seed: int) -> list[tuple[Ints, Ints]]:
+        """K times (training, held-out) numbers of examples, out of training and validation."""
+        pool = np.concatenate([self.train, self.validation])
+        groups = [self.groups[row] for row in pool] if self.groups else None
+        is_classes = self.task.kind == "classes"
+        found = k_folds(self.part(pool), number, seed=seed, is_classes=is_classes, groups=groups)
+        return [(pool[np.array(train)], pool[np.array(held)]) for train, held in found]
+
+
+def gather(request: Request, show: Show) -> Gathered:
+    """Read, look at, check and split the data.
+
+    Raises:
+        UserError: anything wrong with the data that training could not stand.
+    """
+    began = time.perf_counter()
+    decisions = Decisions()
+    splits = read_splits(request, show)
+    known = find_columns(splits.train, request.text or splits.text, request.label or splits.label)
+    for decision in known.reasons.taken:
+        decisions.taken.append(decision)
+    if known.label is None:
+        raise no_label(splits.train)
+    profile = label_profile(splits.train, known.label, delimiter=request.data_settings.delimiter)
+    name = choose_task(request, splits, profile, len(known.text), decisions)
+    problems = check(splits, known, task=name)
+    stop_on_fatal(problems)
+    task = plugins.load(tasks, name, Task)()  # type: ignore[type-abstract]
+    code, why = language([str(row.values.get(known.text[0]) or "") for row in splits.train.rows[:2000]])
+    decisions.add("language", code, why)
+    return _split(request, splits, known, profile, task, problems, decisions, code, began)
+
+
+def read_splits(request: Request, show: Show) -> Splits:
+    """The data source, with `--validation` and `--test` in their places."""
+    settings = request.data_settings
+    source = request.data
+    if source in bundled_names() and not Path(source).exists():
+        source = str(bundled(source, show))
+    splits = read(source, settings)
+    if request.validation:
+        splits = replace(splits, validation=read(request.validation, settings).train)
+    if request.test:
+        splits = replace(splits, test=read(request.test, settings).train)
+    return splits
+
+
+def choose_task(
+    request: Request, splits: Splits, profile: LabelProfile, num_texts: int, decisions: Decisions
+) -> str:
+    """The task asked for, the one the format knows, or the one that recognises the labels."""
+    if request.task != "auto":
+        decisions.add("task", request.task, "as asked")
+        return request.task.replace("-", "_")
+    if splits.task:
+        decisions.add("task", splits.task, f"what {splits.train.format} is for")
+        return splits.task
+    found = []
+    for name in plugins.names(tasks):
+        kind = plugins.load(tasks, name, Task)  # type: ignore[type-abstract]
+        if reason := kind.recognises(profile, num_texts):
+            found.append((kind.precedence, name, reason))
+    if not found:
+        raise UserError(
+            f"the label column has {len(profile.distinct)} distinct values in {profile.num_rows} rows, "
+            "which looks like neither classes nor numbers",
+            file=splits.train.file,
+            column=None,
+            hint="Say which column is the label with --label COLUMN, or which task it is with --task.",
+        )
+    _, name, reason = max(found, key=lambda item: item[0])
+    decisions.add("task", name, reason)
+    return name
+
+
+def stop_on_fatal(problems: Sequence[Problem]) -> None:
+    """Raise the first fatal problem as the person's error."""
+    fatal = [problem for problem in problems if problem.is_fatal]
+    if fatal:
+        first = fatal[0]
+        more = f"{len(fatal) - 1} more like it. " if len(fatal) > 1 else ""
+        hint = f"{more}See all that is wrong with: lightune check {first.file}"
+        raise UserError(first.message, file=first.file, line=first.line, hint=hint)
+
+
+def no_label(table: Table) -> UserError:
+    """The error for data without labels."""
+    return UserError(
+        "no column looks like a label",
+        file=table.file,
+        hint=f"The columns are: {', '.join(table.columns)}. Name the one to learn with --label COLUMN.",
+    )
+
+
+def examples_of(
+    task: Task, rows: Sequence[Row], columns: Columns, profile: LabelProfile | None
+) -> list[Example]:
+    """Typed examples; without a profile the gold answers are left out."""
+    found = []
+    for row in rows:
+        gold = task.gold(row, columns.label, profile) if profile and columns.label else None
+        found.append(task.row_to_example(row, columns.text, gold))
+    return found
+
+
+def _usable(examples: list[Example], task: Task) -> tuple[list[Example], int, int]:
+    """(examples with text and gold, how many had no text, how many no gold)."""
+    with_text = [one for one in examples if any(text.strip() for text in one.texts)]
+    with_gold = [one for one in with_text if one.gold is not None]
+    return with_gold, len(examples) - len(with_text), len(with_text) - len(with_gold)
+
+
+def _without_duplicates(examples: list[Example]) -> list[Example]:
+    seen: set[object] = set()
+    kept = []
+    for one in examples:
+        key = (one.texts, tuple(one.gold) if isinstance(one.gold, list) else one.gold)
+        if key not in seen:
+            seen.add(key)
+            kept.append(one)
+    return kept
+
+
+def _split(
+    request: Request,
+    splits: Splits,
+    columns: Columns,
+    profile: LabelProfile,
+    task: Task,
+    problems: list[Problem],
+    decisions: Decisions,
+    code: str,
+    began: float,
+) -> Gathered:
+    settings = request.data_settings
+    parts: dict[str, list[Example]] = {}
+    for name in ("train", "validation", "test"):
+        table: Table | None = getattr(splits, name)
+        made = examples_of(task, table.rows, columns, profile) if table else []
+        parts[name], num_empty, num_unlabelled = _usable(made, task)
+        if num_empty or num_unlabelled:
+            left = f"{num_empty} without text, {num_unlabelled} without label"
+            decisions.add(f"rows left out ({name})", num_empty + num_unlabelled, left)
+    if settings.duplicates == "drop":
+        kept = _without_duplicates(parts["train"])
+        if len(kept) < len(parts["train"]):
+            decisions.add("duplicates left out", len(parts["train"]) - len(kept), "same text, same label")
+        parts["train"] = kept
+    if not parts["train"]:
+        raise UserError("no row has both a text and a label", file=splits.train.file)
+    groups = _groups(splits, parts["train"], settings.group)
+    fractions = (
+        0.0 if splits.validation else settings.validation_fraction,
+        0.0 if splits.test else settings.test_fraction,
+    )
+    is_classes = task.kind == "classes"
+    partition = split(
+        parts["train"], settings, seed=request.seed, is_classes=is_classes, groups=groups, parts=fractions
+    )
+    examples = parts["train"] + parts["validation"] + parts["test"]
+    own = len(parts["train"])
+    given = np.arange(own, len(examples))
+    validation = (
+        given[: len(parts["validation"])] if splits.validation else np.array(partition.validation, int)
+    )
+    test = given[len(parts["validation"]) :] if splits.test else np.array(partition.test, int)
+    train = np.array(partition.train, dtype=np.int64)
+    task.learn([examples[row] for row in train])
+    text = f"{len(train)} to train, {len(validation)} to validate, {len(test)} to test"
+    why = "own files" if splits.test and splits.validation else f"seed {request.seed}"
+    why += ", stratified by label" if is_classes and not (splits.test and splits.validation) else ""
+    why += f", grouped by {settings.group}" if settings.group else ""
+    decisions.add("split", text, why)
+    _balance(request, task, [examples[row] for row in train], decisions)
+    return Gathered(
+        task=task,
+        columns=columns,
+        profile=profile,
+        examples=examples,
+        train=train,
+        validation=validation.astype(np.int64),
+        test=test.astype(np.int64),
+        problems=problems,
+        decisions=decisions,
+        language=code,
+        split_text=f"{text} ({why})",
+        seconds=time.perf_counter() - began,
+        groups=groups,
+    )
+
+
+def _groups(splits: Splits, examples: Sequence[Example], column: str) -> list[object] | None:
+    if not column:
+        return None
+    if column not in splits.train.columns:
+        raise UserError(
+            f"there is no column {column!r} to group by",
+            file=splits.train.file,
+            hint=f"The columns are: {', '.join(splits.train.columns)}.",
+        )
+    value_of: dict[int, Any] = {row.index: row.values.get(column) for row in splits.train.rows}
+    return [value_of[example.row] for example in examples]
+
+
+def _balance(request: Request, task: Task, examples: list[Example], decisions: Decisions) -> None:
+    """Weigh rare classes up where asked, or where the imbalance is large."""
+    wanted = request.train.class_weights
+    if task.kind != "classes" or wanted == "off":
+        return
+    counts = Counter(example.gold for example in examples)
+    ratio = max(counts.values()) / min(counts.values())
+    if wanted == "on" or ratio > UNBALANCED:
+        task.balance(examples)
+        decisions.add("class weights", "on", f"the largest class is {ratio:.1f} times the smallest")

@@ -1,0 +1,45 @@
+"""`lightune check`: what is wrong with the data, before any model is loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightune.core.progress import Show
+from lightune.core.rows import Decisions
+from lightune.data.check import check
+from lightune.data.columns import find_columns
+from lightune.data.profile import label_profile
+from lightune.request import Request
+from lightune.steps.gather import choose_task, no_label, read_splits
+
+
+def inspect(request: Request, show: Show) -> dict[str, Any]:
+    """{problems: [...], rows, labels, task, columns}: the JSON object of `lightune check`.
+
+    Raises:
+        UserError: the file cannot be read at all, or a named column is not there.
+    """
+    splits = read_splits(request, show)
+    columns = find_columns(splits.train, request.text or splits.text, request.label or splits.label)
+    if columns.label is None:
+        raise no_label(splits.train)
+    profile = label_profile(splits.train, columns.label, delimiter=request.data_settings.delimiter)
+    task = choose_task(request, splits, profile, len(columns.text), Decisions())
+    problems = check(splits, columns, task=task)
+    return {
+        "problems": [
+            {
+                "kind": one.kind,
+                "file": one.file,
+                "line": one.line,
+                "row": one.row,
+                "message": one.message,
+                "is_fatal": one.is_fatal,
+            }
+            for one in problems
+        ],
+        "rows": len(splits.train),
+        "labels": profile.distinct if task != "regress" else {},
+        "task": task,
+        "columns": {"text": list(columns.text), "label": columns.label},
+    }

@@ -1,0 +1,200 @@
+"""Step 5: the run folder, with its card and its report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightune
+from lightune.core.errors import UserError
+from lightune.core.paths import is_disk_full
+from lightune.engine.checkpoint import Progress
+from lightune.engine.loop import Descent
+from lightune.request import Request
+from lightune.runs.card import Card, write_card
+from lightune.runs.folder import RunState, finish, write_state
+from lightune.runs.report import Report, write_report
+from lightune.steps.gather import Gathered
+from lightune.steps.measure import Measured, confusion, main_of, mistakes
+from lightune.steps.prepare import Prepared, limits_state
+
+SHOWN_LOSSES = 500
+
+
+@dataclass
+class Outcome:
+    """All that a finished run knows, for the JSON object, the card and the report."""
+
+    request: Request
+    gathered: Gathered
+    prepared: Prepared
+    descent: Descent
+    progress: Progress
+    measured: dict[str, Measured]
+    rungs: list[dict[str, Any]]
+    advice: list[str]
+    plan: dict[str, Any]
+    seconds: dict[str, float]
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Measured | None:
+        """The test split's measures, or validation's where there is no test."""
+        return main_of(self.measured)
+
+
+def keep(outcome: Outcome, work: Path, output: Path) -> None:
+    """Write everything into `work`, then give it its name.
+
+    Raises:
+        UserError: the disk is full; the work so far stays and `--resume` finishes it.
+    """
+    try:
+        _write_all(outcome, work, output)
+        finish(work, output, replace=outcome.request.overwrite)
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        raise UserError(
+            "the disk is full, so the run could not be saved",
+            file=output,
+            hint="Free some room and give the same command with --resume: the training is not lost.",
+        ) from None
+
+
+def settings_of(outcome: Outcome) -> dict[str, Any]:
+    """Every resolved setting, as run.toml holds them."""
+    request, descent = outcome.request, outcome.descent
+    train = {**request.train.model_dump(), **vars(descent)}
+    train.pop("seed")
+    return {
+        "data": {"source": request.data, **request.data_settings.model_dump()},
+        "run": {
+            "lightune": lightune.__version__,
+            "task": outcome.gathered.task.name,
+            "text": list(outcome.gathered.columns.text),
+            "label": outcome.gathered.columns.label,
+            "model": outcome.prepared.backbone.identifier,
+            "method": outcome.prepared.method.name,
+            "head": outcome.prepared.method.head,
+            "validation": request.validation,
+            "test": request.test,
+            "seed": request.seed,
+        },
+        "train": train,
+        "method": outcome.prepared.method.settings.model_dump(),
+        "cache": request.cache.model_dump(),
+    }
+
+
+def run_state(outcome: Outcome) -> RunState:
+    """What opening the run again needs."""
+    gathered, prepared = outcome.gathered, outcome.prepared
+    return RunState(
+        task=gathered.task.name,
+        task_state=gathered.task.state(),
+        method=prepared.method.name,
+        method_settings=prepared.method.settings.model_dump(),
+        head=prepared.method.head,
+        identifier=prepared.backbone.identifier,
+        digest=prepared.backbone.digest,
+        limits=limits_state(prepared.limits),
+        text=list(gathered.columns.text),
+        label=gathered.columns.label or "",
+        model=outcome.summary["model"],
+        language=gathered.language,
+        version=lightune.__version__,
+    )
+
+
+def _write_all(outcome: Outcome, work: Path, output: Path) -> None:
+    prepared = outcome.prepared
+    prepared.method.save(prepared.backbone, work)
+    prepared.backbone.tokenizer.save_pretrained(work)
+    write_state(work, run_state(outcome), settings_of(outcome), outcome.summary)
+    _write_splits(outcome, work)
+    write_card(work / "README.md", card_of(outcome, output))
+    write_report(work / "report.html", report_of(outcome, output))
+
+
+def _write_splits(outcome: Outcome, work: Path) -> None:
+    """splits.json: which rows of which file were in which part; row numbers, never texts."""
+    import json
+
+    gathered = outcome.gathered
+    parts: dict[str, dict[str, list[int]]] = {}
+    for name in ("train", "validation", "test"):
+        for example in gathered.part(getattr(gathered, name)):
+            parts.setdefault(name, {}).setdefault(Path(example.file).name, []).append(example.row)
+    (work / "splits.json").write_text(json.dumps(parts) + "\n", encoding="utf-8")
+
+
+def card_of(outcome: Outcome, output: Path) -> Card:
+    """The model card's contents."""
+    gathered, prepared = outcome.gathered, outcome.prepared
+    main = outcome.main
+    code = prepared.method.loading_code(len(gathered.task.labels)).replace("RUN", output.name)
+    return Card(
+        title=output.name,
+        task=gathered.task.name,
+        method=prepared.method.name,
+        model=outcome.summary["model"],
+        labels=list(gathered.task.labels),
+        metrics=main.metrics if main else {},
+        intervals=main.intervals if main else {},
+        rungs=outcome.rungs,
+        rows={name: len(getattr(gathered, name)) for name in ("train", "validation", "test")},
+        loading=code,
+        decisions=list(gathered.decisions.as_rows()),
+        advice=outcome.advice,
+        language=gathered.language,
+        is_peft=prepared.method.opens_with == "peft",
+    )
+
+
+def report_of(outcome: Outcome, output: Path) -> Report:
+    """The report's contents."""
+    from lightune.evaluate.calibration import reliability
+
+    gathered, prepared = outcome.gathered, outcome.prepared
+    main, task = outcome.main, gathered.task
+    targets = prepared.targets
+    is_numbers = task.kind == "number"
+    scatter = rows = None
+    if main is not None and is_numbers:
+        answers = [float(one.label) for one in task.decode(main.logits)]
+        scatter = [(float(gold), said) for gold, said in zip(targets[main.rows], answers, strict=True)]
+    if main is not None and task.kind == "classes":
+        decoded = task.decode(main.logits)
+        import numpy as np
+
+        sure = np.array([one.probability for one in decoded])
+        rows = reliability(sure, main.logits.argmax(axis=1) == targets[main.rows], bins=10)
+    own = {
+        "name": f"{prepared.method.name} (this run)",
+        "metrics": main.metrics if main else {},
+        "intervals": main.intervals if main else {},
+        "seconds": outcome.seconds["total"],
+    }
+    losses = outcome.progress.step_losses
+    return Report(
+        title=output.name,
+        summary=[(one.what, one.value) for one in gathered.decisions.taken[:12]],
+        decisions=list(gathered.decisions.as_rows()),
+        metrics=main.metrics if main else {},
+        intervals=main.intervals if main else {},
+        rungs=[*outcome.rungs, own] if main else [],
+        history=outcome.progress.epochs,
+        step_losses=losses[:: max(1, len(losses) // SHOWN_LOSSES)],
+        labels=list(task.labels),
+        confusion=confusion(task, main, targets) if main else None,
+        scatter=scatter,
+        mistakes=mistakes(gathered, main) if main else [],
+        reliability=rows,
+        problems=gathered.problems,
+        plan=outcome.plan,
+        truncation=prepared.encoded.describe(),
+        splits=gathered.split_text,
+        advice=outcome.advice,
+    )

@@ -1,0 +1,123 @@
+"""Step 3: train what lies above the cut, by a recipe whose every derived value is printed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from lightune.core.errors import UserError
+from lightune.core.progress import Show
+from lightune.core.rows import Decisions
+from lightune.core.tokens import Ints
+from lightune.engine.checkpoint import Progress
+from lightune.engine.loop import Descent, Work, fit
+from lightune.engine.predict import logits_of
+from lightune.request import Request
+from lightune.steps.gather import Gathered
+from lightune.steps.prepare import READ_TOKENS, Prepared
+
+
+def resolve_descent(request: Request, prepared: Prepared, num_rows: int, decisions: Decisions) -> Descent:
+    """Fill in what the person left open, from the method's recipe."""
+    asked = request.train
+    recipe = prepared.method.recipe(num_rows)
+    known = {
+        "epochs": asked.epochs or recipe.epochs,
+        "learning_rate": asked.learning_rate or recipe.learning_rate,
+        "head_learning_rate": asked.head_learning_rate or asked.learning_rate or recipe.head_learning_rate,
+        "batch_rows": asked.batch_rows or recipe.batch_rows,
+        "schedule": asked.schedule or recipe.schedule,
+    }
+    derived = [
+        name for name in ("epochs", "learning_rate", "batch_rows", "schedule") if not getattr(asked, name)
+    ]
+    if derived:
+        values = ", ".join(f"{name.replace('_', ' ')} {known[name]}" for name in derived)
+        decisions.add("recipe", values, recipe.reason)
+    return Descent(
+        **known,  # type: ignore[arg-type]
+        batch_tokens=asked.batch_tokens,
+        optimizer=asked.optimizer,
+        warmup=asked.warmup,
+        weight_decay=asked.weight_decay,
+        clip=asked.clip,
+        patience=asked.patience,
+        seed=request.seed,
+    )
+
+
+def learn(
+    prepared: Prepared,
+    gathered: Gathered,
+    descent: Descent,
+    *,
+    rows: Ints,
+    held: Ints,
+    folder: Path | None,
+    show: Show,
+) -> Progress:
+    """Train on `rows`, choose the epoch by `held`; takes up the checkpoint in `folder` if there is one."""
+    task, backbone = gathered.task, prepared.backbone
+    began = time.perf_counter()
+
+    def validate() -> dict[str, float]:
+        logits = predict_logits(prepared, held)
+        metrics = task.metrics(logits, prepared.targets[held])
+        return {
+            **metrics,
+            "validation_loss": mean_loss(prepared, gathered, logits, held),
+            "score": metrics[task.best_by],
+        }
+
+    work = Work(
+        model=backbone.model,
+        forward=prepared.forward,
+        start_training=lambda: backbone.set_training(prepared.tap.depth),
+        loss=task.loss,
+        tokens=prepared.tokens,
+        targets=prepared.targets,
+        rows=rows,
+        pad_id=backbone.pad_id,
+        device=backbone.device,
+        head_prefixes=tuple(name + "." for name in backbone.head_modules()),
+        validate=validate if len(held) else None,
+    )
+    total = int(np.ceil(len(rows) / descent.batch_rows)) * descent.epochs
+    with show.bar(f"training ({prepared.method.name})", total) as bar:
+        progress = fit(work, descent, folder=folder, bar=bar)
+    backbone.model.eval()
+    prepared.seconds["train"] = time.perf_counter() - began
+    if not np.isfinite(progress.step_losses[-1]):
+        raise UserError(
+            f"the loss became {progress.step_losses[-1]} in step {progress.step}",
+            hint=f"Lower the learning rate: --train.learning-rate {descent.learning_rate / 10:g}",
+        )
+    return progress
+
+
+def predict_logits(prepared: Prepared, rows: Ints) -> np.ndarray:
+    """Logits (len(rows), C) in the order of `rows`, dropout off."""
+    prepared.backbone.model.eval()
+    return logits_of(
+        prepared.forward,
+        prepared.tokens,
+        rows,
+        pad_id=prepared.backbone.pad_id,
+        batch_tokens=READ_TOKENS,
+        device=prepared.backbone.device,
+    )
+
+
+def mean_loss(prepared: Prepared, gathered: Gathered, logits: np.ndarray, rows: Ints) -> float:
+    """The mean loss of given logits."""
+    import torch
+
+    losses = gathered.task.loss(torch.from_numpy(logits), torch.as_tensor(prepared.targets[rows]))
+    return float(losses.mean())
+
+
+def num_trainable(prepared: Prepared) -> int:
+    """How many numbers train."""
+    return sum(one.numel() for one in prepared.backbone.model.parameters() if one.requires_grad)

@@ -1,0 +1,143 @@
+"""Step 4: how good it is, with intervals, beside simple baselines on the same split."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightune.core.progress import Show
+from lightune.core.tokens import Ints
+from lightune.history.ladder import run_baselines
+from lightune.steps.gather import Gathered
+from lightune.steps.learn import predict_logits
+from lightune.steps.prepare import Prepared
+from lightune.tasks.base import Intervals, Task
+
+SHOWN_MISTAKES = 30
+
+
+@dataclass
+class Measured:
+    """Metrics of one split, and what they were computed from."""
+
+    metrics: dict[str, float]
+    intervals: Intervals
+    logits: NDArray[Any]
+    rows: Ints
+    seconds: float
+
+
+def measure(prepared: Prepared, gathered: Gathered, rows: Ints) -> Measured:
+    """Predict `rows` and compare with gold."""
+    began = time.perf_counter()
+    logits = predict_logits(prepared, rows)
+    targets = prepared.targets[rows]
+    task = gathered.task
+    metrics, intervals = task.metrics(logits, targets), task.intervals(logits, targets)
+    return Measured(metrics, intervals, logits, rows, time.perf_counter() - began)
+
+
+def measure_all(prepared: Prepared, gathered: Gathered) -> dict[str, Measured]:
+    """Validation and test, those that have rows."""
+    parts = {"validation": gathered.validation, "test": gathered.test}
+    return {name: measure(prepared, gathered, rows) for name, rows in parts.items() if len(rows)}
+
+
+def main_of(measured: dict[str, Measured]) -> Measured | None:
+    """The test split's measures, or validation's where there is no test."""
+    return measured.get("test") or measured.get("validation")
+
+
+def baselines(
+    prepared: Prepared, gathered: Gathered, all_measured: dict[str, Measured], show: Show
+) -> list[dict[str, Any]]:
+    """The baselines on the rows of the main split, each as a rung {name, metrics, intervals, seconds}."""
+    task, measured = gathered.task, main_of(all_measured)
+    if measured is None:
+        return []
+    is_test = "test" in all_measured
+    pool = np.concatenate([gathered.train, gathered.validation]) if is_test else gathered.train
+    found = run_baselines(
+        gathered.part(pool),
+        gathered.part(measured.rows),
+        kind=task.kind,
+        show=show,
+        is_balanced=getattr(task, "weights", None) is not None,
+    )
+    rungs = []
+    for rung in found:
+        metrics, intervals = task.score(rung.predictions, prepared.targets[measured.rows])
+        rungs.append({"name": rung.name, "metrics": metrics, "intervals": intervals, "seconds": rung.seconds})
+    return rungs
+
+
+def confusion(task: Task, measured: Measured, targets: NDArray[Any]) -> list[list[int]] | None:
+    """Gold classes by predicted classes; None for tasks without classes."""
+    if task.kind != "classes":
+        return None
+    number = len(task.labels)
+    flat = targets[measured.rows] * number + measured.logits.argmax(axis=1)
+    return np.bincount(flat, minlength=number * number).reshape(number, number).tolist()  # type: ignore[no-any-return]
+
+
+def mistakes(gathered: Gathered, measured: Measured) -> list[dict[str, Any]]:
+    """The rows that were got wrong with the most confidence, or by the largest error."""
+    predictions = gathered.task.decode(measured.logits)
+    found = []
+    for row, prediction in zip(measured.rows, predictions, strict=True):
+        example = gathered.examples[row]
+        if gathered.task.kind == "number":
+            badness = abs(float(example.gold) - float(prediction.label))
+        elif _same(prediction.label, example.gold):
+            continue
+        else:
+            badness = prediction.probability or 0.0
+        found.append((badness, example, prediction))
+    found.sort(key=lambda item: -item[0])
+    return [
+        {
+            "texts": example.texts,
+            "gold": example.gold,
+            "predicted": prediction.label,
+            "probability": prediction.probability,
+            "row": example.row,
+        }
+        for _, example, prediction in found[:SHOWN_MISTAKES]
+    ]
+
+
+def advise(task: Task, all_measured: dict[str, Measured], rungs: list[dict[str, Any]]) -> list[str]:
+    """Plain words on whether it was worth it, and what to do if not."""
+    name, measured = task.best_by, main_of(all_measured)
+    if measured is None or name not in measured.intervals or not rungs:
+        return []
+    best = max(rungs, key=lambda rung: rung["metrics"].get(name, 0.0))
+    value, (low, high) = measured.metrics[name], measured.intervals[name]
+    other = best["metrics"][name]
+    if low > best["intervals"][name][1]:
+        lines = [
+            f"Fine-tuning is clearly better than {best['name']}: {name} {value:.3f} against {other:.3f}."
+        ]
+    elif value > other:
+        lines = [
+            f"Fine-tuning looks better than {best['name']} ({name} {value:.3f} against {other:.3f}), but the "
+            "intervals overlap: more test rows would tell."
+        ]
+    else:
+        lines = [
+            f"{best['name']} does as well ({other:.3f} against {value:.3f}) and costs less: use that, or get "
+            "more labels."
+        ]
+    if high - low > 0.1:
+        lines.append(
+            f"The interval is wide ({low:.2f} to {high:.2f}) because only {len(measured.rows)} rows were tested."
+        )
+    return lines
+
+
+def _same(predicted: Any, gold: Any) -> bool:
+    return sorted(predicted) == sorted(gold) if isinstance(gold, list) else predicted == gold

@@ -1,0 +1,1 @@
+"""What is learnt: rows to examples, targets, loss, predictions. One file per task."""

@@ -1,0 +1,151 @@
+"""The task contract: which columns, what is predicted, how wrong a prediction is.
+
+Logits are (B, C); targets are (B,) class numbers, (B, C) zeros and ones, or (B,) numbers.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightune.backbones.base import HeadSpec
+from lightune.core.errors import UserError
+from lightune.core.rows import Example, Row
+
+if TYPE_CHECKING:
+    import torch
+
+    from lightune.data.profile import LabelProfile
+
+Array = NDArray[Any]
+Intervals = dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one row.
+
+    Attributes:
+        label: a label name, a list of label names (`multilabel`), or a number (`regress`).
+        probability: of that label; None for numbers.
+        scores: label name -> probability, for all labels.
+    """
+
+    label: Any
+    probability: float | None
+    scores: Mapping[str, float]
+
+
+class Task(ABC):
+    """One kind of thing to learn. Built empty; `learn` or `restore` gives it its labels."""
+
+    name: str
+    summary: str
+    kind: Literal["classes", "labels", "number"]
+    auto_class = "AutoModelForSequenceClassification"
+    peft_type = "SEQ_CLS"
+    best_by: str  # the metric that early stopping watches; larger is better
+    precedence = 0  # among tasks that recognise the data, the highest wins
+
+    def __init__(self) -> None:
+        self.labels: tuple[str, ...] = ()
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, profile: LabelProfile, num_texts: int) -> str:
+        """Why this data looks like this task, in a few words; "" when it does not."""
+
+    @abstractmethod
+    def gold(self, row: Row, label: str, profile: LabelProfile) -> Any:
+        """The gold answer of a row, typed; None when it has none."""
+
+    @abstractmethod
+    def learn(self, examples: Sequence[Example]) -> None:
+        """Fix the labels (or the scale) from the training examples."""
+
+    @abstractmethod
+    def targets(self, examples: Sequence[Example]) -> Array:
+        """Gold answers as numbers for the loss."""
+
+    @abstractmethod
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """(B,) the loss of every example."""
+
+    @abstractmethod
+    def decode(self, logits: Array) -> list[Prediction]:
+        """Predictions from logits (B, C)."""
+
+    @abstractmethod
+    def metrics(self, logits: Array, targets: Array) -> dict[str, float]:
+        """Metric name -> value."""
+
+    @abstractmethod
+    def intervals(self, logits: Array, targets: Array, *, seed: int = 0) -> Intervals:
+        """Metric name -> 95% bootstrap interval."""
+
+    @abstractmethod
+    def problem_type(self) -> str:
+        """Transformers' name for the loss."""
+
+    def score(self, predicted: Sequence[Any], targets: Array) -> tuple[dict[str, float], Intervals]:
+        """Metrics and intervals of answers from elsewhere (a baseline), in the form of `gold`."""
+        logits = self.as_logits(predicted)
+        return self.metrics(logits, targets), self.intervals(logits, targets)
+
+    @abstractmethod
+    def as_logits(self, predicted: Sequence[Any]) -> Array:
+        """Logits that decode to the given answers."""
+
+    def head_spec(self) -> HeadSpec:
+        """What the network needs on top."""
+        return HeadSpec(self.auto_class, len(self.labels), self.problem_type(), self.labels)
+
+    def row_to_example(self, row: Row, text: tuple[str, ...], gold: Any) -> Example:
+        """The typed example of a row."""
+        texts = tuple("" if row.values.get(name) is None else str(row.values[name]) for name in text)
+        return Example(texts=texts, gold=gold, row=row.index, file=row.file, line=row.line)
+
+    def balance(self, examples: Sequence[Example]) -> None:
+        """Weigh classes against imbalance; tasks without classes have nothing to weigh."""
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs, as JSON values."""
+        return {"labels": list(self.labels)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""
+        self.labels = tuple(state["labels"])
+
+
+def label_numbers(labels: Sequence[str], examples: Sequence[Example]) -> NDArray[np.int64]:
+    """(B,) class number of each example's gold label.
+
+    Raises:
+        UserError: a label that training did not have.
+    """
+    numbers = {label: number for number, label in enumerate(labels)}
+    for example in examples:
+        if example.gold not in numbers:
+            raise unseen_label(example.gold, labels, example)
+    return np.array([numbers[example.gold] for example in examples], dtype=np.int64)
+
+
+def unseen_label(label: object, labels: Sequence[str], example: Example) -> UserError:
+    """The error for a label that the model was not trained on."""
+    return UserError(
+        f"the label {label!r} was not in the training data",
+        file=example.file,
+        line=example.line,
+        hint=f"The model knows: {', '.join(labels[:20])}. Mend the label, or train again with it.",
+    )
+
+
+def softmax(logits: Array) -> Array:
+    """(B, C) -> (B, C), in float64."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
