@@ -67,7 +67,10 @@ def fetch(model: str, show: Show, *, instead: str) -> Path:
     """
     import huggingface_hub as hub
     from huggingface_hub import errors
-    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+        disable_progress_bars,
+        enable_progress_bars,
+    )
 
     if hub.constants.HF_HUB_OFFLINE:
         return _local_or_error(model, "HF_HUB_OFFLINE is set", instead)
