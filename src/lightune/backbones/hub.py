@@ -11,6 +11,7 @@ from lightune.core.errors import UserError
 from lightune.core.progress import Show
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+ASK_SECONDS = 10.0
 OTHER_FILES = (
     "config.json",
     "generation_config.json",
@@ -77,7 +78,9 @@ def fetch(model: str, show: Show, *, instead: str) -> Path:
     if show.is_quiet:
         disable_progress_bars()
     try:
-        files = wanted_files(hub.HfApi().list_repo_files(model))
+        # model_info asks once, listing the files would try for 23 s when there is no network
+        about = hub.HfApi().model_info(model, timeout=ASK_SECONDS)
+        files = wanted_files(file.rfilename for file in about.siblings or ())
         return Path(hub.snapshot_download(model, allow_patterns=files))
     except errors.GatedRepoError:
         advice = "Accept its terms on its page there, then run: hf auth login"
@@ -99,10 +102,9 @@ def _matching(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
 
 
 def _is_network_error(error: Exception) -> bool:
-    libraries = {kind.__module__.split(".")[0] for kind in type(error).__mro__}
-    return bool(libraries & {"huggingface_hub", "httpx", "httpcore", "requests", "urllib3"}) or isinstance(
-        error, (ConnectionError, TimeoutError)
-    )
+    libraries = {kind.__module__.split(".")[0].rstrip("0123456789") for kind in type(error).__mro__}
+    is_from_client = bool(libraries & {"huggingface_hub", "httpx", "httpcore", "requests", "urllib"})
+    return is_from_client or isinstance(error, (ConnectionError, TimeoutError))
 
 
 def _local_or_error(model: str, reason: str, instead: str) -> Path:

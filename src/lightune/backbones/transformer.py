@@ -229,6 +229,8 @@ def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any) -> nn.Mod
         config.use_cache = False
     if head == "standard":
         return model  # type: ignore[no-any-return]
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None  # trained for another head: neither run nor saved
     return Headed(model, PooledHead(int(config.hidden_size), spec.num_labels, head))
 
 

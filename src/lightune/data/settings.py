@@ -13,27 +13,43 @@ class DataSettings(Settings):
     """The group `data`."""
 
     max_length: int | None = Field(
-        None, ge=8, le=1_000_000, description="longest text in tokens; derived from the texts and the model"
+        default=None,
+        ge=8,
+        le=1_000_000,
+        description="longest text in tokens; derived from the texts and the model",
     )
     long: Literal["auto", "windows", "truncate"] = Field(
-        "auto",
+        default="auto",
         description="longer texts: read in overlapping windows, or cut; auto = windows if over 5% lose words",
     )
-    max_windows: int = Field(8, ge=1, le=1000, description="most windows that one long text is read in")
+    max_windows: int = Field(
+        default=8, ge=1, le=1000, description="most windows that one long text is read in"
+    )
     validation_fraction: float = Field(
-        0.1,
+        default=0.1,
         ge=0,
         le=0.8,
         description="share of the rows held out to choose the best epoch, if no file is given",
     )
     test_fraction: float = Field(
-        0.1, ge=0, le=0.8, description="share of the rows held out to measure the result, if no file is given"
+        default=0.1,
+        ge=0,
+        le=0.8,
+        description="share of the rows held out to measure the result, if no file is given",
     )
-    group: str = Field("", description="a column whose values (author, patient) never fall in two splits")
+    group: str = Field(
+        default="", description="a column whose values (author, patient) never fall in two splits"
+    )
     duplicates: Literal["keep", "drop"] = Field(
-        "drop",
+        default="drop",
         description="rows with the same text and label in the training data: keep all, or only the first",
     )
-    limit: int | None = Field(None, ge=1, description="use only this many rows, drawn evenly from the file")
-    encoding: str = Field("utf-8", description="how the file's text is stored: utf-8, latin-1, gb18030, ...")
-    delimiter: str = Field("", description="what separates several labels in one cell; found when not given")
+    limit: int | None = Field(
+        default=None, ge=1, description="use only this many rows, drawn evenly from the file"
+    )
+    encoding: str = Field(
+        default="utf-8", description="how the file's text is stored: utf-8, latin-1, gb18030, ..."
+    )
+    delimiter: str = Field(
+        default="", description="what separates several labels in one cell; found when not given"
+    )

@@ -89,8 +89,8 @@ class Method(ABC):
         load_trained(backbone.model, folder / TRAINED_FILE)
 
     def loading_code(self, num_labels: int) -> str:
-        """Python lines that open the run without lightune, or with it where nothing else can."""
-        return 'import lightune\n\nrun = lightune.load("RUN")\nprint(run.predict(["a text"])[0].label)\n'
+        """Python lines that open the run in the folder RUN without lightune; "" where only lightune can."""
+        return ""
 
 
 def trained_state(model: nn.Module) -> dict[str, torch.Tensor]:

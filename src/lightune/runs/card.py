@@ -13,7 +13,7 @@ from lightune.runs import charts, words
 PIPELINES = {
     "classify": "text-classification",
     "pair": "text-classification",
-    "multi_label": "text-classification",
+    "multilabel": "text-classification",
     "regress": "text-classification",
     "tag": "token-classification",
 }

@@ -54,10 +54,10 @@ class Planned:
         predicted = self.cost
         return {
             "predicted_seconds": predicted.seconds,
-            "actual_seconds": seconds,
+            "seconds": seconds,
             "seconds_error": predicted.seconds / seconds - 1,
             "predicted_peak_memory_bytes": predicted.peak_memory_bytes,
-            "actual_peak_memory_bytes": peak,
+            "peak_memory_bytes": peak,
             "memory_error": predicted.peak_memory_bytes / peak - 1,
         }
 

@@ -176,6 +176,7 @@ def report_of(outcome: Outcome, output: Path) -> Report:
         "metrics": main.metrics if main else {},
         "intervals": main.intervals if main else {},
         "seconds": outcome.seconds["total"],
+        "is_this_run": True,
     }
     losses = outcome.progress.step_losses
     return Report(
