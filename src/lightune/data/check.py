@@ -26,13 +26,14 @@ MARKUP = re.compile(r"<(?:br|p|div|span|a|img|table|td|li|html|body)\b[^>]*>", r
 CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
-def check(splits: Splits, columns: Columns, *, task: str | None) -> list[Problem]:
+def check(splits: Splits, columns: Columns, *, task: str | None, delimiter: str = "") -> list[Problem]:
     """All problems, those that stop training (`is_fatal`) first.
 
     Args:
         splits: the rows as read.
         columns: the text and label columns.
         task: the task's name, None when not known yet.
+        delimiter: what parts several labels in one cell (`--data.delimiter`); found when empty.
     """
     findings = Findings()
     parts = {"training": splits.train, "validation": splits.validation, "test": splits.test}
@@ -54,7 +55,8 @@ def check(splits: Splits, columns: Columns, *, task: str | None) -> list[Problem
             for table in tables.values():
                 _check_numbers(table, columns.label, findings)
         elif task in {None, "classify", "pair"} or str(task).startswith("multi"):
-            _check_classes(tables, columns.label, findings)
+            one_each = task in {"classify", "pair"}
+            _check_classes(tables, columns.label, findings, None if one_each else delimiter)
     return findings.as_list(splits.train.file)
 
 
@@ -213,10 +215,10 @@ def _check_numbers(table: Table, label: str, findings: Findings) -> None:
             findings.at_row("not_a_number", row, message, is_fatal=True)
 
 
-def _check_classes(tables: dict[str, Table], label: str, findings: Findings) -> None:
+def _check_classes(tables: dict[str, Table], label: str, findings: Findings, delimiter: str | None) -> None:
     """Classes that are alone, rare, unbalanced, spelled twice, or never trained on."""
     train = tables["training"]
-    profile = label_profile(train, label)
+    profile = label_profile(train, label, delimiter=delimiter)
     counts = profile.distinct
     is_multi = profile.is_list or profile.delimiter is not None
     if len(counts) == 1 and not is_multi:

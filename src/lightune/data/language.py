@@ -59,6 +59,6 @@ def _latin_language(text: str, share: float) -> tuple[str, str]:
     best = max(hits, key=lambda name: hits[name])
     if best != "en" and hits[best] > max(0.05, 1.5 * hits["en"]):
         return best, f"{hits[best]:.0%} of the words are function words of {best}"
-    if hits["en"] < 0.01 and total > 200:
+    if hits["en"] < 0.01 and total > 200 and len(words) > 100:
         return "other", "Latin letters, but hardly any English function words"
     return "en", f"{share:.0%} of the letters are Latin, {hits['en']:.0%} English function words"

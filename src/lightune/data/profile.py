@@ -33,13 +33,17 @@ class LabelProfile:
     num_rows: int
 
 
-def label_profile(table: Table, label: str, *, delimiter: str = "") -> LabelProfile:
-    """Look at every value of the column `label`; `delimiter` is the user's choice, found when empty."""
+def label_profile(table: Table, label: str, *, delimiter: str | None = "") -> LabelProfile:
+    """Look at every value of the column `label`.
+
+    `delimiter` is the user's choice; empty: find it; None: each cell is one label.
+    """
     values = [row.values.get(label) for row in table.rows]
     present = [value for value in values if not is_missing(value)]
     is_list = bool(present) and all(isinstance(value, (list, tuple)) for value in present)
     whole = Counter() if is_list else Counter(label_name(value) for value in present)
-    found = None if is_list else (delimiter or find_delimiter(whole))
+    is_single = is_list or delimiter is None
+    found = None if is_single else (delimiter or find_delimiter(whole))
     counts: Counter[str] = Counter()
     if is_list or found:
         for value in present:
@@ -60,9 +64,11 @@ def find_delimiter(counts: Counter[str]) -> str | None:
     """The character that parts several labels in one cell, when parting gives fewer, recurring labels."""
     for mark in DELIMITERS:
         joined = [value for value in counts if mark in value]
-        if len(joined) < 2 or (
-            mark == "," and all(to_number(v.replace(",", ".")) is not None for v in joined)
-        ):
+        parts_alone = (part for value in joined for part in split_labels(value, mark) if part in counts)
+        has_alone = mark != "," and any(parts_alone)  # a comma may also be part of one name
+        if len(joined) < 2 and not has_alone:
+            continue
+        if mark == "," and all(to_number(value.replace(",", ".")) is not None for value in joined):
             continue
         parts: Counter[str] = Counter()
         for value, number in counts.items():

@@ -198,8 +198,10 @@ def is_data(first: list[str], others: list[list[str]]) -> bool:
 def invent_names(records: list[list[str]]) -> list[str]:
     """`text` for the longest column; `label` for the other if there are two, else numbers."""
     width = len(records[0])
-    lengths = [sum(len(cells[n]) for cells in records if len(cells) == width) for n in range(width)]
-    longest = lengths.index(max(lengths))
+    columns = [[cells[n] for cells in records if len(cells) == width] for n in range(width)]
+    # Of two columns the label is the one whose values recur; of more, the longest is the text.
+    sizes = [(len(set(values)) if width == 2 else 0, sum(map(len, values))) for values in columns]
+    longest = sizes.index(max(sizes))
     names = ["label" if width == 2 else f"column {number}" for number in range(1, width + 1)]
     names[longest] = "text"
     return names

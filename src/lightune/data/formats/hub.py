@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,9 +85,25 @@ def hub_name(source: str) -> tuple[str, str | None]:
     return "/".join(words[:2]), words[2] if len(words) == 3 else None
 
 
+def _is_reachable(address: str) -> bool:
+    """Whether the name of the hub's machine can be looked up; through a proxy that is not ours to tell."""
+    host = urllib.parse.urlsplit(address).hostname or ""
+    if urllib.request.getproxies():
+        return True
+    try:
+        socket.getaddrinfo(host, 443)
+    except OSError:
+        return False
+    return True
+
+
 def _load(source: str) -> Any:
-    """All parts of the data set."""
+    """All parts of the data set; without a network what was read before, at once instead of after retries."""
     import datasets
+    import huggingface_hub.constants
+
+    if not _is_reachable(huggingface_hub.constants.ENDPOINT):
+        datasets.config.HF_HUB_OFFLINE = huggingface_hub.constants.HF_HUB_OFFLINE = True
 
     name, part = hub_name(source)
     try:
