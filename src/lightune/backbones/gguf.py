@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ from lightune.core.progress import Show
 MAGIC = b"GGUF"
 FLOAT_BYTES_PER_FILE_BYTE = 8  # float32 from 4-bit values, the smallest common kind
 KEY_LENGTH = 16
+# What transformers raises on a kind of model it does not know, and on files cut short.
+UNREADABLE = (ValueError, LookupError, TypeError, RuntimeError, OSError, struct.error)
 
 
 def gguf_to_folder(file: Path, show: Show) -> Path:
@@ -70,9 +73,12 @@ def write_folder(file: Path, folder: Path, show: Show) -> None:
     with _quiet_transformers(show.is_quiet):
         try:
             model, tokenizer = _load(file)
-        except (ValueError, KeyError, NotImplementedError, RuntimeError, OSError) as error:
+        except UNREADABLE as error:
             reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-            hint = "Use the model's original folder (config.json and safetensors) instead."
+            hint = (
+                "If the file was cut short, copy it again; "
+                "else use the model's original folder (config.json and safetensors)."
+            )
             raise UserError(
                 f"transformers cannot read this GGUF file: {reason}", file=file, hint=hint
             ) from error

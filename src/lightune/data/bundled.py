@@ -244,8 +244,9 @@ def mail_text(raw: str) -> str:
         mail = message_from_string(raw, _class=EmailMessage, policy=policy.default)
         subject = str(mail.get("Subject", ""))
         part = mail.get_body(preferencelist=("plain", "html"))
-        body = str(part.get_content()) if part is not None else ""
-        is_html = part is not None and part.get_content_type() == "text/html"
+        if part is None:
+            raise ValueError("no part is text")
+        body, is_html = str(part.get_content()), part.get_content_type() == "text/html"
     except (LookupError, ValueError, AttributeError, TypeError, KeyError):  # broken MIME, most of it spam
         header, _, body = raw.partition("\n\n")
         found = re.search(r"^Subject:\s*(.*)", header, re.MULTILINE)
