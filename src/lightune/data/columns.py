@@ -16,6 +16,7 @@ __all__ = ["Columns", "LabelProfile", "check_column", "find_columns", "label_pro
 NUM_LOOKED_AT = 2000  # rows that decide
 MOST_CLASSES = 50  # a column with more distinct values is not taken for a label unless its name says so
 LONGEST_LABEL = 40  # characters, on average
+LONGEST_NAMED = 100  # likewise, in a column with the name of a label: a longer `answer` is a text
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ def find_columns(table: Table, text: tuple[str, ...] | None, label: str | None) 
     Raises:
         UserError: a column that does not exist (the nearest is named), or none that fits.
     """
+    if not table.rows:
+        hint = "Add one row for each text: the text and its label."
+        raise UserError("there are no rows in the file, at most a first line", hint=hint, file=table.file)
     reasons = Decisions(list(table.decisions))
     for name in (*(text or ()), label):
         if name:
@@ -65,7 +69,11 @@ def _find_label(table: Table, taken: Sequence[str]) -> tuple[str, str]:
     columns = [name for name in table.columns if name not in taken]
     by_name = {plain(name): name for name in reversed(columns)}
     for known in LABELS:
-        if known in by_name and (len(table.columns) > 1):
+        if (
+            known in by_name
+            and len(table.columns) > 1
+            and _mean_length(table, by_name[known]) <= LONGEST_NAMED
+        ):
             return by_name[known], "its name"
     fits = [name for name in columns if _is_label_like(table, name)]
     texts = [name for name in fits if plain(name) in TEXTS]

@@ -107,20 +107,50 @@ def _fill(
     missing = {name: list(counts) for name, counts in targets.items()}
     total = [sum(counts[part] for counts in targets.values()) for part in range(num_parts)]
     parts: list[list[int]] = [[] for _ in range(num_parts)]
-    order = random.permutation(len(units))
-    for number in sorted(order, key=lambda number: -len(units[number])):
+    order = sorted(random.permutation(len(units)).tolist(), key=lambda number: -len(units[number]))
+    reserved = _reserve(order, units, strata, targets)
+    for number in order:
         unit = units[number]
-        names = Counter(strata[position] for position in unit)
-
-        def need(part: int, names: Counter[Hashable] = names) -> tuple[float, float]:
-            return sum(missing[name][part] * size for name, size in names.items()), total[part]
-
-        best = max((part for part in range(num_parts)), key=need)
+        names = Counter(strata[position] for position in unit) if len(unit) > 1 else {strata[unit[0]]: 1}
+        best = reserved.get(number, -1)
+        if best < 0:
+            needs = [
+                (sum(missing[name][part] * size for name, size in names.items()), total[part])
+                for part in range(num_parts)
+            ]
+            best = needs.index(max(needs))
         parts[best] += unit
         for name, size in names.items():
             missing[name][best] -= size
         total[best] -= len(unit)
     return [sorted(part) for part in parts]
+
+
+def _reserve(
+    order: list[int],
+    units: list[list[int]],
+    strata: Sequence[Hashable],
+    targets: dict[Hashable, list[float]],
+) -> dict[int, int]:
+    """Unit -> part, so that each class with enough units is in every part: the smallest are held out.
+
+    Without it, a class of equal texts (units larger than the held-out targets) would all be trained on.
+    """
+    members: defaultdict[Hashable, list[int]] = defaultdict(list)
+    for number in reversed(order):  # the smallest first
+        for name in {strata[position] for position in units[number]}:
+            members[name].append(number)
+    reserved: dict[int, int] = {}
+    for name, numbers in members.items():
+        wanted = [part for part, count in enumerate(targets[name]) if part and count >= 1]
+        if len(numbers) <= len(wanted):
+            continue
+        present = {reserved[number] for number in numbers if number in reserved}
+        free = [number for number in numbers if number not in reserved]
+        # At least one stays for the first part.
+        absent = [part for part in wanted if part not in present]
+        reserved.update(zip(free[: max(0, len(free) - 1)], absent, strict=False))
+    return reserved
 
 
 def _strata(examples: Sequence[Example], is_classes: bool) -> list[Hashable]:

@@ -19,7 +19,8 @@ from lightune.core.machine import memory_bytes
 from lightune.core.tokens import Batch, Ints, Tokens, pool_windows
 from lightune.engine.batches import epoch_steps, reading_batches
 
-SAMPLE_SECONDS = 0.8
+SAMPLE_SECONDS = 0.7  # for each of the three measurements: two seconds in all
+SAMPLE_SHARE = 0.02  # of the training time that the first passes foretell, where that is less
 OPTIMIZER_COPIES = {"adamw": 2, "adam": 2, "sgd": 1}
 FLOAT = 4
 
@@ -69,7 +70,7 @@ class Sizes:
     fixed_seconds: float
 
 
-def time_passes(run: Callable[[Batch], Any], batches: list[Batch], seconds: float = SAMPLE_SECONDS) -> float:
+def time_passes(run: Callable[[Batch], Any], batches: list[Batch], seconds: float) -> float:
     """Seconds per padded token of `run`, the median over batches for about `seconds`."""
     run(batches[0])
     rates = []
@@ -99,17 +100,23 @@ def calibrate(
     tap: Tap,
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     targets: Callable[[int], torch.Tensor],
+    train_tokens: int,
 ) -> Calibration:
     """Time the whole forward, the part below the cut, and a training step above it.
 
-    `targets(n)` gives n targets of any value: the cost does not depend on them.
+    `targets(n)` gives n targets of any value: the cost does not depend on them. `train_tokens` is what the run
+    will train on in all: a short run is calibrated more briefly.
     """
     base = memory_bytes()
     backbone.model.eval()
     with torch.no_grad():
-        forward = time_passes(backbone.forward, batches)
+        began = time.perf_counter()
+        backbone.forward(batches[0])
+        first = (time.perf_counter() - began) / batches[0].num_padded_tokens
+        patience = min(SAMPLE_SECONDS, SAMPLE_SHARE * first * train_tokens)
+        forward = time_passes(backbone.forward, batches, patience)
     is_cut = tap.depth > 0
-    below = time_passes(lambda batch: backbone.below(batch, [tap]), batches) if is_cut else 0.0
+    below = time_passes(lambda batch: backbone.below(batch, [tap]), batches, patience) if is_cut else 0.0
     stored = {id(batch): backbone.below(batch, [tap])[tap].clone() for batch in batches} if is_cut else {}
     backbone.set_training(tap.depth)
 
@@ -121,7 +128,7 @@ def calibrate(
     weights = {one.untyped_storage().data_ptr() for one in backbone.model.parameters()}
     saved = _saved_bytes(lambda: one_step(batches[0]), weights) / batches[0].num_padded_tokens
     state = torch.get_rng_state()
-    step = time_passes(one_step, batches)
+    step = time_passes(one_step, batches, patience)
     torch.set_rng_state(state)
     for parameter in backbone.model.parameters():
         parameter.grad = None

@@ -101,7 +101,8 @@ def calibration_of(prepared: Prepared, gathered: Gathered, descent: Descent) -> 
         batch_tokens=descent.batch_tokens,
     )
     targets = targets_for(prepared, gathered)
-    return engine_plan.calibrate(backbone, batches, prepared.tap, gathered.task.loss, targets)
+    total = prepared.tokens.num_tokens * descent.epochs
+    return engine_plan.calibrate(backbone, batches, prepared.tap, gathered.task.loss, targets, total)
 
 
 def targets_for(prepared: Prepared, gathered: Gathered) -> Callable[[int], torch.Tensor]:

@@ -16,6 +16,7 @@ PARTS = {
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing"),
 }
+DATA_SUFFIXES = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}  # these are the data, not the subfolders
 UNLABELLED = "unsup"  # the IMDb folder keeps its unlabelled reviews there
 
 
@@ -24,7 +25,7 @@ class Folder(Format):
 
     def recognises(self, path: Path) -> bool:
         """A folder whose subfolders hold text files, directly or below train and test."""
-        if not path.is_dir():
+        if not path.is_dir() or any(item.suffix.lower() in DATA_SUFFIXES for item in path.iterdir()):
             return False
         places = [path, *self._parts(path).values()]
         return any(_texts(folder) for place in places for folder in _subfolders(place))
@@ -83,11 +84,12 @@ def _subfolders(path: Path) -> list[Path]:
 
 
 def _texts(folder: Path) -> list[Path]:
-    """The text files in a folder: `.txt`, or no ending but digits (20 newsgroups, mail)."""
+    """The text files in a folder: `.txt`, or a number as the name (20 newsgroups, mail archives)."""
     return sorted(
         item
         for item in folder.iterdir()
         if item.is_file()
         and not item.name.startswith(".")
-        and (item.suffix.lower() in {".txt", ".text", ""} or item.suffix[1:].isdigit())
+        and (item.suffix.lower() in {".txt", ".text"} or item.name[0].isdigit())
+        and item.suffix.lower() not in DATA_SUFFIXES
     )

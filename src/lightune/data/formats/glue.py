@@ -141,7 +141,10 @@ def _known_kind(train: Path) -> Kind:
 
 def _kind_of(train: Path) -> Kind | None:
     """The task whose header the file has."""
-    first = next(read_lines(train, "utf-8"), "").rstrip("\r\n").split("\t")
+    try:
+        first = next(read_lines(train, "utf-8"), "").rstrip("\r\n").split("\t")
+    except UserError:  # not UTF-8: another format reads it, in the encoding that the user gives
+        return None
     for kind in KINDS:
         signs = set(first) - {"Quality"} if kind.name == "MRPC" else set(first)
         is_exact = kind.name in {"SST-2", "QNLI", "RTE or WNLI"}

@@ -1,0 +1,96 @@
+"""The loop's parts: batches, schedules, checkpoints, and resuming to the same loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lightune.core.tokens import Tokens, pool_windows, repad, unpad
+from lightune.engine.batches import epoch_steps, pieces, reading_batches
+from lightune.engine.loop import rate_factor
+
+
+def made_tokens(number: int = 100, seed: int = 0) -> Tokens:
+    random = np.random.default_rng(seed)
+    ids = [random.integers(1, 50, random.integers(1, 40)).tolist() for _ in range(number)]
+    return Tokens.from_lists(ids, None, [1] * number)
+
+
+def test_an_epoch_has_every_row_once_and_shuffles() -> None:
+    tokens = made_tokens()
+    known = {"batch_rows": 8, "batch_tokens": 4096, "seed": 0}
+    first = epoch_steps(tokens, np.arange(100), epoch=0, **known)
+    second = epoch_steps(tokens, np.arange(100), epoch=1, **known)
+    rows = np.concatenate([piece for step in first for piece in step.pieces])
+    assert sorted(rows.tolist()) == list(range(100))
+    assert [s.pieces[0].tolist() for s in first] != [s.pieces[0].tolist() for s in second]
+    again = epoch_steps(tokens, np.arange(100), epoch=0, **known)
+    assert all((a.pieces[0] == b.pieces[0]).all() for a, b in zip(first, again, strict=True))
+
+
+def test_pieces_keep_the_token_budget() -> None:
+    tokens = made_tokens()
+    for part in pieces(tokens, np.arange(100), 64):
+        assert tokens.example_lengths[part].max() * len(part) <= 64 or len(part) == 1
+
+
+def test_buckets_waste_little() -> None:
+    tokens = made_tokens(2000)
+    batches = reading_batches(tokens, np.arange(2000), 1024)
+    padded = sum(int(tokens.example_lengths[part].max()) * len(part) for part in batches)
+    assert padded / tokens.num_tokens < 1.05
+
+
+def test_windows_are_pooled_by_the_mean() -> None:
+    tokens = Tokens.from_lists([[1, 2], [3], [4, 5, 6]], None, [2, 1])
+    batch = tokens.batch(np.array([0, 1]), pad_id=0)
+    logits = torch.tensor([[1.0, 0.0], [3.0, 2.0], [5.0, 6.0]])
+    assert pool_windows(logits, batch).tolist() == [[2.0, 1.0], [5.0, 6.0]]
+
+
+def test_unpad_and_repad_are_each_others_reverse() -> None:
+    batch = made_tokens(5).batch(np.arange(5), pad_id=0)
+    hidden = torch.randn(*batch.input_ids.shape, 4) * batch.attention_mask[..., None]
+    assert torch.equal(repad(unpad(hidden, batch), batch), hidden)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "onecycle"])
+def test_schedules_rise_and_fall(schedule: str) -> None:
+    factors = [rate_factor(schedule, step, 100, 0.1) for step in range(100)]
+    peak = int(np.argmax(factors))
+    assert max(factors) == pytest.approx(1.0)
+    assert 5 < peak < 35
+    assert factors[0] < 0.2
+    assert factors[-1] < 0.05
+    assert rate_factor("constant", 50, 100, 0.1) == 1.0
+
+
+def test_accumulated_pieces_give_the_gradient_of_the_whole(tmp_path: Path) -> None:
+    """A step cut into pieces by the token budget moves the weights as the uncut step does."""
+    from lightune.engine.loop import Descent, Work, fit
+
+    def train(batch_tokens: int) -> torch.Tensor:
+        torch.manual_seed(0)
+        model = torch.nn.EmbeddingBag(50, 2)
+        tokens = made_tokens(64)
+        targets = np.arange(64) % 2
+        work = Work(
+            model=model,
+            forward=lambda batch: model(batch.input_ids, per_sample_weights=None),
+            start_training=model.train,
+            loss=lambda logits, gold: torch.nn.functional.cross_entropy(logits, gold, reduction="none"),
+            tokens=Tokens(tokens.ids, None, np.arange(0, 65) * 3, tokens.windows),
+            targets=targets,
+            rows=np.arange(64),
+            pad_id=0,
+            device="cpu",
+            head_prefixes=("none.",),
+        )
+        descent = Descent(2, 0.1, 0.1, 16, batch_tokens, "sgd", "linear", 0.1, 0.0, 0.0, 0, 0)
+        fit(work, descent, folder=None, bar=None)
+        return model.weight.detach().clone()
+
+    assert torch.allclose(train(10_000), train(12), atol=1e-6)

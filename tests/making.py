@@ -1,0 +1,63 @@
+"""Small data sets (synthetic) and runs that several tests need."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+GOOD = ["good", "great", "brilliant", "charming", "funny", "wonderful", "amazing", "excellent"]
+BAD = ["bad", "awful", "boring", "terrible", "dull", "horrible", "poor", "worst"]
+THINGS = ["movie", "film", "story", "plot", "actor", "show", "game", "book"]
+
+
+def sentences(number: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Synthetic sentences of different length, the label decided by one word."""
+    chance = random.Random(seed)
+    rows = []
+    for place in range(number):
+        label = "pos" if place % 2 else "neg"
+        word = chance.choice(GOOD if label == "pos" else BAD)
+        filler = " ".join(chance.choice(THINGS) for _ in range(chance.randint(0, 8)))
+        rows.append((f"the {chance.choice(THINGS)} {place} was {word} {filler}".strip(), label))
+    return rows
+
+
+def write_csv(path: Path, rows: list[tuple[Any, ...]], header: tuple[str, ...] = ("text", "label")) -> Path:
+    """A CSV file with a header."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([header, *rows])
+    return path
+
+
+def task_rows(task: str, number: int = 24) -> tuple[list[tuple[Any, ...]], tuple[str, ...], str]:
+    """(rows, header, --text) of a synthetic data set for a task."""
+    plain = sentences(number)
+    if task == "pair":
+        rows = [(text, f"it was {GOOD[i % 8]}", label) for i, (text, label) in enumerate(plain)]
+        return rows, ("sentence1", "sentence2", "label"), "sentence1,sentence2"
+    if task == "multilabel":
+        sets = ["a|b" if label == "pos" else ("b" if i % 4 else "") for i, (_, label) in enumerate(plain)]
+        return [(text, one) for (text, _), one in zip(plain, sets, strict=True)], ("text", "label"), "text"
+    if task == "regress":
+        values = [1.5 + i / 10 if label == "pos" else -1.5 - i / 10 for i, (_, label) in enumerate(plain)]
+        return [(text, one) for (text, _), one in zip(plain, values, strict=True)], ("text", "label"), "text"
+    return list(plain), ("text", "label"), "text"
+
+
+def train_tiny(folder: Path, model: Path, **asked: Any) -> dict[str, Any]:
+    """Run the whole line on 48 synthetic sentences; returns the JSON summary."""
+    from lightune.api import run_train
+    from lightune.core.progress import Show
+    from lightune.request import Request
+
+    data = asked.pop("data", None) or write_csv(folder / "data.csv", list(sentences(48)))
+    groups = {"train": {"epochs": 2}, **asked.pop("groups", {})}
+    asked.setdefault("output", str(folder / "run"))
+    request = Request(data=str(data), model=str(model), groups=groups, **asked)
+    return run_train(request, Show(is_quiet=True))
+
+
+TinyModel = Callable[..., Path]
