@@ -122,10 +122,7 @@ BAD_INPUTS = [
     BadInput(
         "header only",
         file("a.csv", "text,label\n"),
-        ("no rows",),
-        None,
-        {"text": "text", "label": "label"},
-        "no_rows",
+        ("no rows", "Add one row"),
     ),
     BadInput("too few rows", file("a.csv", good(ROWS[:5])), ("5", "too few"), None, {}, "too_few_rows"),
     BadInput(

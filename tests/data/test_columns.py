@@ -37,6 +37,7 @@ IDS = [str(n) for n in range(20)]
         ({"premise": LONG, "hypothesis": LONG, "gold_label": SHORT}, ("premise", "hypothesis"), "gold_label"),
         ({"#1 String": LONG, "#2 String": LONG, "Quality": SHORT}, ("#1 String", "#2 String"), "Quality"),
         ({"user_id": SHORT, "words": LONG, "kind_of": ["x", "y", "z", "z"] * 5}, ("words",), "kind_of"),
+        ({"question": LONG, "answer": [f"{t} " * 9 for t in LONG], "kind": SHORT}, ("question",), "kind"),
         ({"text": LONG, "score": [n / 7 for n in range(20)]}, ("text",), "score"),
     ],
 )

@@ -137,3 +137,10 @@ def test_rows_left_out_are_reported_with_their_lines(tmp_path: Path) -> None:
 def test_one_glue_file_alone_is_not_taken_for_quoted(tmp_path: Path) -> None:
     table = read(str(make(tmp_path, "MRPC") / "train.tsv"), DataSettings()).train
     assert [row.values["#1 String"] for row in table.rows] == ['" We won , " he said .', '"A']
+
+
+def test_subfolders_of_the_official_folder_are_no_classes(tmp_path: Path) -> None:
+    place = make(tmp_path, "MNLI")
+    (place / "original").mkdir()
+    (place / "original" / "multinli_1.0_train.txt").write_text("x")
+    assert read(str(place), DataSettings()).label == "gold_label"

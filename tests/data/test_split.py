@@ -97,3 +97,9 @@ def test_folds_hold_out_everything_once() -> None:
         assert counts["b"] in {2, 3}
     with pytest.raises(UserError, match="cannot make 60 folds"):
         k_folds(data, 60, seed=0, is_classes=True, groups=None)
+
+
+def test_class_of_repeated_texts_is_in_every_part() -> None:
+    data = examples(["a"] * 80) + [Example((f"twice {n // 2}",), "b", n) for n in range(8)]
+    found = split(data, SETTINGS, seed=0, is_classes=True, parts=(0.1, 0.1))
+    assert [Counter(data[n].gold for n in part)["b"] for part in parts_of(found)] == [4, 2, 2]

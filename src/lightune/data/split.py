@@ -109,7 +109,7 @@ def _fill(
     parts: list[list[int]] = [[] for _ in range(num_parts)]
     order = sorted(random.permutation(len(units)).tolist(), key=lambda number: -len(units[number]))
     reserved = _reserve(order, units, strata, targets)
-    for number in order:
+    for number in [*reserved, *(number for number in order if number not in reserved)]:
         unit = units[number]
         names = Counter(strata[position] for position in unit) if len(unit) > 1 else {strata[unit[0]]: 1}
         best = reserved.get(number, -1)
