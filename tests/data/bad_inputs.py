@@ -99,6 +99,7 @@ BAD_INPUTS = [
         "text after quote", file("a.csv", good() + '"said "no" twice",pos\n'), ("closing", '""no""'), 32
     ),
     BadInput("not UTF-8", file("a.csv", LATIN), ("0xE9", "--data.encoding latin-1", "gb18030"), 32),
+    BadInput("UTF-16 without a mark", file("a.csv", good().encode("utf-16-le")), ("UTF-16", "utf-16-le")),
     BadInput("two equal columns", file("a.csv", "text,text\na,b\n"), ("two columns", "'text'"), 1),
     BadInput("one column", file("a.csv", "text\n" + "a good film\nbad\n" * 9), ("one column", "label"), 1),
     BadInput(

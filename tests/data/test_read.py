@@ -183,3 +183,10 @@ def test_hub_ids() -> None:
         *[False] * 3,
         False,
     ]
+
+
+def test_first_row_of_a_wide_file_without_header(tmp_path: Path) -> None:
+    rows = "".join(f'"{n % 2}","{n % 2}","u{n}","a longer text, number {n}"\n' for n in range(20))
+    found = table(tmp_path, "a.csv", rows)
+    assert len(found) == 20
+    assert found.columns == ["column 1", "column 2", "column 3", "text"]

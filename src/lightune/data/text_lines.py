@@ -58,6 +58,9 @@ def decode_lines(stream: BinaryIO, encoding: str, file: str) -> Iterator[str]:
         wide = codec if codec.startswith(("utf-16", "utf-32")) else "utf-16"
         yield from _decode_whole(first + stream.read(), wide, file)
         return
+    if 4 * first.count(0) > len(first):
+        hint = "It is probably UTF-16: save it as UTF-8, or give --data.encoding utf-16-le."
+        raise UserError("every other byte is zero, so this is not UTF-8 text", hint=hint, file=file)
     if codec in {"utf-8", "utf-8-sig"}:
         first, codec = first.removeprefix(codecs.BOM_UTF8), "utf-8"
     line, number = first, 1

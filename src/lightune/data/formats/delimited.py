@@ -178,7 +178,7 @@ def ragged(cells: list[str], columns: list[str], file: str, line: int, dialect: 
 
 def is_data(first: list[str], others: list[list[str]]) -> bool:
     """Whether the first record is a row like the others, so that the file has no header."""
-    if any(plain(cell) in KNOWN for cell in first) or len({plain(cell) for cell in first}) < len(first):
+    if any(plain(cell) in KNOWN for cell in first):
         return False
     others = [cells for cells in others if len(cells) == len(first)]
     few_values = False
