@@ -128,9 +128,12 @@ def test_a_file_cut_short_is_refused_and_leaves_nothing(kept: float, llama: tupl
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_it_is_converted_once_and_found_by_its_content(llama: tuple[Path, Any]) -> None:
+def test_it_is_converted_once_and_found_by_its_content(
+    llama: tuple[Path, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
     file, _ = llama
     folder = gguf_to_folder(file, QUIET)
+    assert capfd.readouterr() == ("", ""), "quiet means quiet"
     written = (folder / "model.safetensors").stat().st_mtime_ns
     assert gguf_to_folder(file, QUIET) == folder
     assert (folder / "model.safetensors").stat().st_mtime_ns == written

@@ -7,13 +7,14 @@ by 0.18 (2 cores, 2026-11-23).
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import shutil
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -146,8 +147,11 @@ def _quiet_transformers(is_quiet: bool) -> Iterator[None]:
     logging.set_verbosity_error()
     if is_quiet:
         logging.disable_progress_bar()
+    # The bar over the GGUF tensors asks neither setting.
+    silence = redirect_stderr(io.StringIO()) if is_quiet else nullcontext()
     try:
-        yield
+        with silence:
+            yield
     finally:
         logging.set_verbosity(level)
         if had_bars:
