@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: two threads only wait for each other
+
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress

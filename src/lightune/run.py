@@ -118,10 +118,10 @@ def load(folder: str | Path, show: Show | None = None) -> Run:
     folder = Path(folder)
     state = read_state(folder)
     from lightune import methods, tasks
+    from lightune.backbones.opening import open_backbone
     from lightune.backbones.source import Source
     from lightune.core import plugins
     from lightune.methods.base import Method
-    from lightune.steps.prepare import load_backbone
     from lightune.tasks.base import Task
 
     task = plugins.load(tasks, state.task, Task)()  # type: ignore[type-abstract]
@@ -130,7 +130,7 @@ def load(folder: str | Path, show: Show | None = None) -> Run:
     method = kind(kind.Settings(**state.method_settings), state.head)
     found = find_backbone(state, show or Show(is_quiet=True))
     source = Source(folder=found, identifier=state.identifier, name=state.model, reason="the run's own")
-    backbone = load_backbone(source, task, state.head, 0)
+    backbone = open_backbone(source, task.head_spec(), head=state.head, seed=0)
     method.load(backbone, folder)
     backbone.model.eval()
     run = Run(folder, state, task, backbone)

@@ -118,6 +118,7 @@ def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -
 
     Checkpoints go to `folder` (None: none are written), where an earlier run's checkpoint is taken up.
     """
+    torch.manual_seed(descent.seed)  # dropout must not depend on what was calibrated before
     named = {name: one for name, one in work.model.named_parameters() if one.requires_grad}
     optimizer = make_optimizer(parameter_groups(work, descent), descent)
     progress, best = Progress(), {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightune import methods
+from lightune.backbones.opening import open_backbone
 from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
@@ -22,7 +23,7 @@ from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import num_trainable, resolve_descent
-from lightune.steps.prepare import READ_TOKENS, Prepared, choose_model, choose_tap, load_backbone, tokenise
+from lightune.steps.prepare import READ_TOKENS, Prepared, choose_model, choose_tap, tokenise
 
 if TYPE_CHECKING:
     import torch
@@ -191,7 +192,7 @@ def _cost_of(
     request: Request, gathered: Gathered, source: Any, method: Method, began: float
 ) -> dict[str, Any]:
     started = time.perf_counter()
-    backbone = load_backbone(source, gathered.task, method.head, request.seed)
+    backbone = open_backbone(source, gathered.task.head_spec(), head=method.head, seed=request.seed)
     method.apply(backbone)
     encoded, limits = tokenise(request, gathered, backbone, gathered.decisions)
     tap = choose_tap(method, backbone, gathered.decisions)

@@ -6,13 +6,12 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from lightune import methods
 from lightune.backbones.base import Tap
 from lightune.backbones.encode import Encoded, Limits, choose_limits, encode
-from lightune.backbones.digests import digest
+from lightune.backbones.opening import open_backbone
 from lightune.backbones.source import Source, resolve
 from lightune.backbones.transformer import Transformer
 from lightune.core import plugins
@@ -29,7 +28,6 @@ from lightune.engine.settings import CacheSettings
 from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
-from lightune.tasks.base import Task
 
 READ_TOKENS = 8192  # padded tokens of a pass without gradients
 SCALE_ROWS = 1024  # training rows that a head's fixed scale is taken from
@@ -86,35 +84,11 @@ def choose_method(request: Request, decisions: Decisions) -> Method:
     return kind(request.method_settings(name), head)
 
 
-def load_backbone(source: Source, task: Task, head: str, seed: int) -> Transformer:
-    """The untouched backbone with a fresh head; seeded before anything random is made."""
-    seed_everything(seed)
-    folder = str(source.folder or source.identifier)
-    known = digest(source.folder) if source.folder else source.identifier
-    return Transformer.load(
-        folder,
-        task.head_spec(),
-        head=head,
-        identifier=source.identifier,
-        digest=known,
-        device=best_device(),
-    )
-
-
-def best_device() -> str:
-    """CUDA or MPS where there is one, else the CPU."""
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
 def prepare(request: Request, gathered: Gathered, source: Source, method: Method, show: Show) -> Prepared:
     """Load, apply, tokenise, and read through the frozen part once."""
     decisions = gathered.decisions
     began = time.perf_counter()
-    backbone = load_backbone(source, gathered.task, method.head, request.seed)
+    backbone = open_backbone(source, gathered.task.head_spec(), head=method.head, seed=request.seed)
     seed_everything(request.seed)
     method.apply(backbone)
     loaded = time.perf_counter()
@@ -226,8 +200,3 @@ def _fit_head(
 def limits_state(limits: Limits) -> dict[str, Any]:
     """Limits as JSON values."""
     return asdict(limits)
-
-
-def all_rows(prepared: Prepared) -> Ints:
-    """Numbers of all examples."""
-    return np.arange(prepared.tokens.num_examples)
