@@ -31,13 +31,14 @@ parity: $(READY)
 # Every script of benchmarks/ checks one claim; one alone: .venv/bin/python benchmarks/NAME.py
 bench: $(READY)
 	@for script in benchmarks/[a-z]*.py; do \
+	  [ -e "$$script" ] || { echo "no scripts in benchmarks/" >&2; exit 1; }; \
 	  echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
 	done
 
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy src tests docs $$(find benchmarks -name '*.py' 2>/dev/null)
 
 # docs/cli.md and docs/settings.md, from the program itself; a test fails when they are stale.
 docs: $(READY)
