@@ -17,6 +17,7 @@ import pytest
 from tests.offline import sitecustomize as offline  # forbids the network in this process from here on
 from tests.tiny import tiny_model
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # the hub's library reads it once, when a test module imports it
 SHARED = (
     "data",
     "models",
@@ -36,7 +37,6 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             (own / part).symlink_to(real / part, target_is_directory=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIGHTUNE_CACHE", str(own))
-        patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setenv("HF_HOME", str(own / "hub"))
         patch.setenv("TOKENIZERS_PARALLELISM", "false")
         patch.setenv("PYTHONPATH", str(Path(offline.__file__).parent), prepend=os.pathsep)
