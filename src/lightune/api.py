@@ -1,6 +1,7 @@
 """THE LINE: from a file of labelled text to a tested, saved, usable model, on one screen.
 
-files -> rows -> examples -> tokens -> cached activations -> trainable part -> metrics -> run folder -> predictions
+files -> rows -> examples -> tokens -> cached activations -> trainable part -> metrics ->
+run folder -> predictions
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from lightune.core.progress import Show
 from lightune.core.rows import Problem
 from lightune.request import Request
 from lightune.run import Run, load
+from lightune.runs.folder import find_partial, next_output, open_work, require_writable, work_folder
 
 
 def train(data: str | Path, *, show: Show | None = None, **asked: Any) -> Run:
@@ -48,7 +50,7 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
 
     source = prepare.choose_model(request, gathered.language, show, gathered.decisions)
     method = prepare.choose_method(request, gathered.decisions)
-    work, output = open_work(request, output, method.name)
+    work, output = choose_work(request, output, method.name, show)
     show.table("decided", ("what", "", "why"), gathered.decisions.as_rows())
     num_shown = len(gathered.decisions.taken)
     prepared = prepare.prepare(request, gathered, source, method, show)
@@ -57,9 +59,10 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
     cost.require_budget(request, planned)
     show.table("derived", ("what", "", "why"), gathered.decisions.as_rows()[num_shown:])
     show.note(planned.describe())
-    finish.guard_data(work, prepared)
 
     spread = folds.cross_validate(request, prepared, gathered, descent, show)
+    open_work(work, request.fingerprint(), request.data, is_resumed=request.resume)
+    finish.guard_data(work, prepared)
     progress = learn.learn(
         prepared, gathered, descent, rows=gathered.train, held=gathered.validation, folder=work, show=show
     )
@@ -86,11 +89,13 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
 
 def plan(data: str | Path, *, show: Show | None = None, **asked: Any) -> dict[str, Any]:
     """Predicted seconds, peak memory and trainable parameters of every method on `data`; trains nothing."""
-    from lightune.steps.cost import plan_methods
     from lightune.steps.gather import gather
 
     request, show = Request(data=str(data), **asked), show or Show(is_quiet=True)
-    return plan_methods(request, gather(request, show), show)
+    gathered = gather(request, show)
+    from lightune.steps.cost import plan_methods
+
+    return plan_methods(request, gathered, show)
 
 
 def check(data: str | Path, *, show: Show | None = None, **asked: Any) -> dict[str, Any]:
@@ -101,11 +106,16 @@ def check(data: str | Path, *, show: Show | None = None, **asked: Any) -> dict[s
 
 
 def check_output(request: Request) -> Path | None:
-    """The output folder asked for, once it is sure that nothing is lost by writing it."""
+    """The output folder asked for, once it is sure that it can be written and nothing is lost by it."""
     if request.output is None:
+        require_writable(Path("runs"))
         return None
     output = Path(request.output).expanduser()
-    if output.exists() and not request.overwrite and (not output.is_dir() or any(output.iterdir())):
+    output = output if output.name.strip(".") else output.resolve()  # `.` and `..` have no name of their own
+    require_writable(output.parent)
+    if output.exists() and not output.is_dir():
+        raise UserError("this is a file, and a run is a folder", file=output, hint="Choose another --output.")
+    if output.exists() and not request.overwrite and any(output.iterdir()):
         raise UserError(
             "the output folder exists already",
             file=output,
@@ -114,20 +124,15 @@ def check_output(request: Request) -> Path | None:
     return output
 
 
-def open_work(request: Request, output: Path | None, method: str) -> tuple[Path, Path]:
-    """(folder to work in, folder to end as): the unfinished one with --resume, else a new one.
+def choose_work(request: Request, output: Path | None, method: str, show: Show) -> tuple[Path, Path]:
+    """(folder to work in, folder to end as): the unfinished one with --resume, else a new one; makes nothing.
 
     Raises:
         UserError: --resume, but what is unfinished there was another command.
     """
-    import shutil
-
-    from lightune.runs.folder import find_partial, next_output, work_folder
-
     fingerprint = request.fingerprint()
-    work = work_folder(output) if output else None
     if request.resume:
-        work = work or find_partial(Path("runs"), fingerprint)
+        work = work_folder(output) if output else find_partial(Path("runs"), fingerprint)
         if work is not None and (work / "request.json").exists():
             if json.loads((work / "request.json").read_text())["fingerprint"] != fingerprint:
                 raise UserError(
@@ -136,15 +141,9 @@ def open_work(request: Request, output: Path | None, method: str) -> tuple[Path,
                     hint="Give the command as it was, or leave --resume out to start again.",
                 )
             return work, output or work.with_name(work.name[1 : -len(".partial")])
+        show.warn("there is no unfinished run of this command: it starts from the beginning")
     output = output or next_output(request.data, method)
-    work = work_folder(output)
-    if work.exists():
-        shutil.rmtree(work)
-    if output.exists() and not any(output.iterdir()):
-        output.rmdir()
-    work.mkdir(parents=True)
-    (work / "request.json").write_text(json.dumps({"fingerprint": fingerprint, "data": request.data}))
-    return work, output
+    return work_folder(output), output
 
 
 def show_problems(problems: list[Problem], show: Show) -> None:

@@ -50,6 +50,8 @@ class Request:
         """
         from lightune import tasks
 
+        if not self.data:
+            raise UserError("no data was named", hint="Give a file, a folder, or the name of a data set.")
         for group in self.groups:
             if group not in GROUPS:
                 raise UserError(f"unknown settings group {group!r}", hint=f"Known: {', '.join(GROUPS)}.")
@@ -74,7 +76,7 @@ class Request:
         from lightune.methods.base import Method
         from lightune.tasks.base import Task
 
-        plugins.load(package, name, Task if package.__name__.endswith("tasks") else Method)  # type: ignore[type-abstract]
+        plugins.load(package, name, Task if package.__name__.endswith("tasks") else Method)
 
     @property
     def method_name(self) -> str:

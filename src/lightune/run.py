@@ -104,7 +104,7 @@ class Run:
                     f"there is no column {name!r}, which the run reads",
                     file=row.file,
                     line=row.line,
-                    hint=f"The columns are: {', '.join(row.values)}. Name the text column with --text COLUMN.",
+                    hint=f"The columns are: {', '.join(row.values)}. Name the text one with --text COLUMN.",
                 )
         return tuple("" if row.values[name] is None else str(row.values[name]) for name in text)
 
@@ -119,7 +119,7 @@ def load(folder: str | Path, show: Show | None = None) -> Run:
     state = read_state(folder)
     from lightune import methods, tasks
     from lightune.backbones.opening import open_backbone
-    from lightune.backbones.source import Source
+    from lightune.backbones.source import Source, require_whole
     from lightune.core import plugins
     from lightune.methods.base import Method
     from lightune.tasks.base import Task
@@ -130,6 +130,8 @@ def load(folder: str | Path, show: Show | None = None) -> Run:
     method = kind(kind.Settings(**state.method_settings), state.head)
     found = find_backbone(state, show or Show(is_quiet=True))
     source = Source(folder=found, identifier=state.identifier, name=state.model, reason="the run's own")
+    for name in state.extra.get("weights", ()):
+        require_whole(folder / name)
     backbone = open_backbone(source, task.head_spec(), head=state.head, seed=0)
     method.load(backbone, folder)
     backbone.model.eval()

@@ -80,7 +80,7 @@ def require_model_folder(folder: Path) -> None:
         problem = "there are no weights (model.safetensors or pytorch_model.bin) in this folder"
         raise UserError(problem, file=folder, hint=_needs())
     for file in (*weights, *_missing_shards(folder)):
-        _require_whole(file)
+        require_whole(file)
     if not any(any(folder.glob(pattern)) for pattern in TOKENIZER_FILES):
         raise UserError("there is no tokenizer in this folder", file=folder, hint=_needs())
 
@@ -114,10 +114,14 @@ def _missing_shards(folder: Path) -> list[Path]:
     return sorted(missing)
 
 
-def _require_whole(file: Path) -> None:
-    """Refuse a weight file that is absent, a Git LFS pointer, or shorter than its own header says."""
+def require_whole(file: Path) -> None:
+    """Refuse a weight file that is absent, a Git LFS pointer, or shorter than its own header says.
+
+    Raises:
+        UserError: it is not whole.
+    """
     if not file.is_file():
-        raise UserError("this weight file is missing", file=file, hint="Copy the whole model folder again.")
+        raise UserError("this weight file is missing", file=file, hint="Copy the whole folder again.")
     with file.open("rb") as stream:
         start = stream.read(8)
         if start == b"version ":

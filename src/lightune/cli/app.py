@@ -39,13 +39,14 @@ def run(words: Sequence[str]) -> int:
         GROUPS.update(found)
         if "--help" in rest and rest[0] in ("train", "plan"):
             return _help_with_settings(rest)
-        result = app(rest, standalone_mode=False)
+        result = app(rest, prog_name="lightune", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except UserError as error:
         print(f"lightune: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nlightune: stopped. The same command with --resume goes on from here.", file=sys.stderr)
+        again = " The same command with --resume goes on from here." if words[:1] == ["train"] else ""
+        print(f"\nlightune: stopped.{again}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `lightune predict ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -80,7 +81,7 @@ def _switches() -> set[str]:
 
 def _help_with_settings(words: list[str]) -> int:
     """Typer's help, then every settings group, from the same fields that check the values."""
-    app(words, standalone_mode=False)
+    app(words, prog_name="lightune", standalone_mode=False)
     print("\nSettings (give any of them as a flag, or in a TOML file with --config):")
     for title, rows in settings_tables():
         print(f"\n{title}")

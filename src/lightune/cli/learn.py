@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lightune.cli.app import GROUPS, app, print_json
-from lightune.core.errors import UserError
+from lightune.core.errors import UserError, nearest
 from lightune.core.progress import Show
 from lightune.core.settings import read_toml
 
@@ -39,6 +39,7 @@ Json = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="no progress, only warnings and the result")]
 
 RUN_KEYS = {"task", "text", "label", "model", "method", "head", "validation", "test", "seed"}
+CONFIG_GROUPS = ("run", "train", "method", "data", "cache")
 
 
 @app.command(epilog="Example: lightune train reviews.csv --method lora --budget 10m")
@@ -64,10 +65,11 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Fine-tune on labelled texts: plan, train, test beside simple baselines, save."""
+    given = locals()
     from lightune.api import run_train
 
-    asked = _asked(locals(), config)
-    summary = run_train(_request(asked), Show(is_quiet=quiet))
+    request = _request(_asked(given, config))
+    summary = run_train(request, Show(is_quiet=quiet))
     if json:
         print_json(summary)
 
@@ -93,12 +95,14 @@ def plan(
     quiet: Quiet = False,
 ) -> None:
     """What every method would cost on this data: time, memory, trainable parameters. Trains nothing."""
-    from lightune.steps.cost import plan_methods
+    request = _request(_asked(locals(), config))
     from lightune.steps.gather import gather
 
-    show = Show(is_quiet=quiet or json)
-    request = _request(_asked(locals(), config))
-    result = plan_methods(request, gather(request, show), show)
+    show = Show(is_quiet=quiet)
+    gathered = gather(request, show)
+    from lightune.steps.cost import plan_methods  # after the data was found good: it loads torch
+
+    result = plan_methods(request, gathered, show)
     if json:
         print_json(result)
 
@@ -137,7 +141,7 @@ def demo(
 
 def _asked(given: dict[str, Any], config: Path | None) -> dict[str, Any]:
     """The flags as a request's fields, over those of the configuration file."""
-    skipped = {"config", "json", "quiet", "show", "run_train", "plan_methods", "gather", "load"}
+    skipped = {"config", "json", "quiet"}
     asked = {name: value for name, value in given.items() if name not in skipped}
     if asked.get("text"):
         asked["text"] = tuple(part.strip() for part in asked["text"].split(","))
@@ -150,19 +154,43 @@ def _asked(given: dict[str, Any], config: Path | None) -> dict[str, Any]:
 def _take_config(
     known: dict[str, Any], file: Path, asked: dict[str, Any], groups: dict[str, dict[str, Any]]
 ) -> None:
-    """Lay a run.toml under what the command line says."""
+    """Lay a run.toml under what the command line says.
+
+    Raises:
+        UserError: a group or a name that does not exist, or a value of the wrong kind.
+    """
     from lightune.request import Request
 
     defaults = {name: field.default for name, field in Request.__dataclass_fields__.items()}
+    for group, fields in known.items():
+        if group not in CONFIG_GROUPS or not isinstance(fields, dict):
+            hint = f"A settings file has the groups {', '.join(f'[{name}]' for name in CONFIG_GROUPS)}."
+            raise UserError(f"{group!r} is not a group of settings", file=file, hint=hint)
     for name, value in known.pop("run", {}).items():
-        if name in RUN_KEYS and asked.get(name) == defaults.get(name):
+        if name == "lightune":  # the version that wrote the file
+            continue
+        _check_run_value(name, value, file)
+        if asked.get(name) == defaults.get(name):
             asked[name] = tuple(value) if name == "text" else value
     for group, fields in known.items():
-        if group not in ("train", "method", "data", "cache") or not isinstance(fields, dict):
-            hint = "The groups are run, train, method, data and cache."
-            raise UserError(f"unknown group [{group}]", file=file, hint=hint)
-        fields.pop("source", None)
+        if group == "data":
+            fields.pop("source", None)
         groups[group] = {**fields, **groups.get(group, {})}
+
+
+def _check_run_value(name: str, value: Any, file: Path) -> None:
+    """Raise `UserError` for a name or a kind of value that [run] does not have."""
+    if name not in RUN_KEYS:
+        raise UserError(f"unknown name {name!r} in [run]", file=file, hint=nearest(name, RUN_KEYS))
+    if name == "text":
+        is_right = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        kind = 'a list of column names, like ["text"]'
+    elif name == "seed":
+        is_right, kind = isinstance(value, int), "a whole number"
+    else:
+        is_right, kind = isinstance(value, str), "a word in quotes"
+    if not is_right:
+        raise UserError(f"{name} in [run] cannot be {value!r}", file=file, hint=f"It must be {kind}.")
 
 
 def _request(asked: dict[str, Any]) -> Any:

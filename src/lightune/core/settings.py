@@ -6,6 +6,7 @@ is an error that names the nearest one.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -69,15 +70,22 @@ def build(kind: type[S], group: str, values: Mapping[str, Any]) -> S:
     for name in values:
         if name not in kind.model_fields:
             hint = nearest(name, kind.model_fields) if kind.model_fields else "It has no settings."
-            raise UserError(f"unknown setting --{group}.{name}", hint=hint)
+            raise UserError(f"unknown setting --{group}.{name.replace('_', '-')}", hint=hint)
     try:
         return kind(**values)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else group
         described = kind.model_fields[name].description or "" if name in kind.model_fields else ""
-        message = f"--{group}.{name} cannot be {first.get('input')!r}: {first['msg']}"
+        flag = f"--{group}.{name.replace('_', '-')}"
+        message = f"{flag} cannot be {first.get('input')!r}: {_plain_words(first['msg'])}"
         raise UserError(message, hint=described.capitalize()) from None
+
+
+def _plain_words(message: str) -> str:
+    """Pydantic's sentence as a person would say it."""
+    short = message.partition(", unable to")[0].removeprefix("Value error, ")
+    return short.replace("Input should", "it should").replace("a valid integer", "a whole number")
 
 
 def switches(kind: type[Settings], group: str) -> set[str]:
@@ -100,8 +108,15 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError("no such file", file=path, hint="--config takes a run.toml.") from None
+    except OSError as error:
+        hint = "--config takes a file such as the run.toml of a run."
+        raise UserError(f"cannot be read: {error.strerror or error}", file=path, hint=hint) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"not a valid TOML file: {error}", file=path) from None
+        place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
+        what = str(error)[: place.start()] if place else str(error)
+        hint = 'A line of it looks like: rank = 8, or optimizer = "adamw", below a [method] or [train].'
+        line = int(place[1]) if place else None
+        raise UserError(f"not a valid TOML file: {what}", file=path, line=line, hint=hint) from None
 
 
 def to_toml(groups: Mapping[str, Any]) -> str:

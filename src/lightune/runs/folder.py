@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from lightune.core.paths import replace_folder
 from lightune.core.settings import to_toml
 
 STATE_FILE = "lightune.json"
+CHECKPOINT = "checkpoint.safetensors"
 FORMAT = 1
 
 
@@ -72,8 +74,48 @@ def find_partial(parent: Path, fingerprint: str) -> Path | None:
     return max(found, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
+def require_writable(folder: Path) -> None:
+    """Check that `folder` is, or can be made, a folder to write in, without making it.
+
+    Raises:
+        UserError: a file stands in the way, or there is no permission.
+    """
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    hint = "Choose another place with --output."
+    if not place.is_dir():
+        raise UserError(f"the run cannot be written below {place}, which is a file", file=folder, hint=hint)
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"there is no permission to write in {place}", file=folder, hint=hint)
+
+
+def open_work(work: Path, fingerprint: str, data: str, *, is_resumed: bool) -> None:
+    """Make the folder to work in; with --resume the unfinished one stays, else it is made new.
+
+    Raises:
+        UserError: the place cannot be written to.
+    """
+    file = work / "request.json"
+    if is_resumed and file.exists():
+        return
+    try:
+        if work.exists():
+            shutil.rmtree(work)
+        work.mkdir(parents=True)
+        file.write_text(json.dumps({"fingerprint": fingerprint, "data": data}))
+    except OSError as error:
+        raise UserError(
+            f"the run's folder cannot be made here: {error.strerror or error}",
+            file=work,
+            hint="Free some room on the disk, or choose another place with --output.",
+        ) from None
+
+
 def write_state(folder: Path, state: RunState, settings: dict[str, Any], metrics: dict[str, Any]) -> None:
-    """labels.json, lightune.json, run.toml and metrics.json."""
+    """labels.json, lightune.json, run.toml and metrics.json, when the weights are there already."""
+    weights = sorted(file.name for file in folder.glob("[!.]*.safetensors") if file.name != CHECKPOINT)
+    state.extra["weights"] = weights
     labels = {str(number): name for number, name in enumerate(state.task_state["labels"])}
     _write_json(folder / "labels.json", labels)
     _write_json(folder / STATE_FILE, vars(state))
@@ -83,9 +125,9 @@ def write_state(folder: Path, state: RunState, settings: dict[str, Any], metrics
 
 def finish(work: Path, output: Path, *, replace: bool) -> None:
     """Take away what only an unfinished run needs and give the folder its name."""
-    for name in ("checkpoint.safetensors", "request.json", "data.digest"):
+    for name in (CHECKPOINT, "request.json", "data.digest"):
         (work / name).unlink(missing_ok=True)
-    if output.exists() and replace:
+    if output.exists() and (replace or not any(output.iterdir())):
         shutil.rmtree(output)
     replace_folder(work, output)
 
@@ -124,7 +166,8 @@ def read_state(folder: Path) -> RunState:
 
 
 def _no_run(folder: Path) -> UserError:
-    if work_folder(folder).exists():
+    folder = folder.resolve() if not folder.name.strip(".") else folder  # `.` and `..` have no name
+    if work_folder(folder).exists() or folder.name.endswith(".partial"):
         return UserError(
             "this run is not finished",
             file=folder,

@@ -83,12 +83,41 @@ def gather(request: Request, show: Show) -> Gathered:
         raise no_label(splits.train)
     profile = label_profile(splits.train, known.label, delimiter=request.data_settings.delimiter)
     name = choose_task(request, splits, profile, len(known.text), decisions)
-    problems = check(splits, known, task=name)
+    require_texts(name, known, splits.train)
+    problems = check(splits, known, task=name, delimiter=request.data_settings.delimiter)
     stop_on_fatal(problems)
     task = plugins.load(tasks, name, Task)()  # type: ignore[type-abstract]
     code, why = language([str(row.values.get(known.text[0]) or "") for row in splits.train.rows[:2000]])
     decisions.add("language", code, why)
-    return _split(request, splits, known, profile, task, problems, decisions, code, began)
+    parts = _examples(splits, known, profile, task, decisions)
+    if request.data_settings.duplicates == "drop":
+        kept = _without_duplicates(parts["train"])
+        if len(kept) < len(parts["train"]):
+            decisions.add("duplicates left out", len(parts["train"]) - len(kept), "same text, same label")
+        parts["train"] = kept
+    if not parts["train"]:
+        raise UserError("no row has both a text and a label", file=splits.train.file)
+    groups = _groups(splits, parts["train"], request.data_settings.group)
+    train, validation, test, words = _divide(request, parts, groups, is_classes=task.kind == "classes")
+    decisions.add("split", *words)
+    examples = parts["train"] + parts["validation"] + parts["test"]
+    task.learn([examples[row] for row in train])
+    _balance(request, task, [examples[row] for row in train], decisions)
+    return Gathered(
+        task=task,
+        columns=known,
+        profile=profile,
+        examples=examples,
+        train=train,
+        validation=validation,
+        test=test,
+        problems=problems,
+        decisions=decisions,
+        language=code,
+        split_text=f"{words[0]} ({words[1]})",
+        seconds=time.perf_counter() - began,
+        groups=groups,
+    )
 
 
 def read_splits(request: Request, show: Show) -> Splits:
@@ -131,6 +160,19 @@ def choose_task(
     _, name, reason = max(found, key=lambda item: item[0])
     decisions.add("task", name, reason)
     return name
+
+
+def require_texts(task: str, columns: Columns, table: Table) -> None:
+    """Raise `UserError` when a pair is asked for and there is one text, or more texts than two."""
+    number = len(columns.text)
+    if number > 2 or (task == "pair" and number != 2):
+        named = ", ".join(map(repr, columns.text))
+        wanted = "two text columns" if task == "pair" else "one text column, or two"
+        raise UserError(
+            f"the task {task} reads {wanted}, not {number} ({named})",
+            file=table.file,
+            hint=f"The columns are: {', '.join(table.columns)}. Name two with --text COLUMN,COLUMN2.",
+        )
 
 
 def stop_on_fatal(problems: Sequence[Problem]) -> None:
@@ -181,18 +223,10 @@ def _without_duplicates(examples: list[Example]) -> list[Example]:
     return kept
 
 
-def _split(
-    request: Request,
-    splits: Splits,
-    columns: Columns,
-    profile: LabelProfile,
-    task: Task,
-    problems: list[Problem],
-    decisions: Decisions,
-    code: str,
-    began: float,
-) -> Gathered:
-    settings = request.data_settings
+def _examples(
+    splits: Splits, columns: Columns, profile: LabelProfile, task: Task, decisions: Decisions
+) -> dict[str, list[Example]]:
+    """The usable examples of each part that the source keeps apart."""
     parts: dict[str, list[Example]] = {}
     for name in ("train", "validation", "test"):
         table: Table | None = getattr(splits, name)
@@ -201,52 +235,35 @@ def _split(
         if num_empty or num_unlabelled:
             left = f"{num_empty} without text, {num_unlabelled} without label"
             decisions.add(f"rows left out ({name})", num_empty + num_unlabelled, left)
-    if settings.duplicates == "drop":
-        kept = _without_duplicates(parts["train"])
-        if len(kept) < len(parts["train"]):
-            decisions.add("duplicates left out", len(parts["train"]) - len(kept), "same text, same label")
-        parts["train"] = kept
-    if not parts["train"]:
-        raise UserError("no row has both a text and a label", file=splits.train.file)
-    groups = _groups(splits, parts["train"], settings.group)
+    return parts
+
+
+def _divide(
+    request: Request, parts: dict[str, list[Example]], groups: list[object] | None, *, is_classes: bool
+) -> tuple[Ints, Ints, Ints, tuple[str, str]]:
+    """Numbers of the training, validation and test examples, and (what, why) in words.
+
+    The examples are counted through: training rows, then given validation rows, then given test rows.
+    """
+    settings = request.data_settings
+    own, given = len(parts["train"]), len(parts["validation"])
+    has_validation, has_test = bool(given), bool(parts["test"])
     fractions = (
-        0.0 if splits.validation else settings.validation_fraction,
-        0.0 if splits.test else settings.test_fraction,
+        0.0 if has_validation else settings.validation_fraction,
+        0.0 if has_test else settings.test_fraction,
     )
-    is_classes = task.kind == "classes"
-    partition = split(
+    found = split(
         parts["train"], settings, seed=request.seed, is_classes=is_classes, groups=groups, parts=fractions
     )
-    examples = parts["train"] + parts["validation"] + parts["test"]
-    own = len(parts["train"])
-    given = np.arange(own, len(examples))
-    validation = (
-        given[: len(parts["validation"])] if splits.validation else np.array(partition.validation, int)
-    )
-    test = given[len(parts["validation"]) :] if splits.test else np.array(partition.test, int)
-    train = np.array(partition.train, dtype=np.int64)
-    task.learn([examples[row] for row in train])
-    text = f"{len(train)} to train, {len(validation)} to validate, {len(test)} to test"
-    why = "own files" if splits.test and splits.validation else f"seed {request.seed}"
-    why += ", stratified by label" if is_classes and not (splits.test and splits.validation) else ""
+    validation = np.arange(own, own + given) if has_validation else np.array(found.validation, dtype=np.int64)
+    end = own + given + len(parts["test"])
+    test = np.arange(own + given, end) if has_test else np.array(found.test, dtype=np.int64)
+    train = np.array(found.train, dtype=np.int64)
+    what = f"{len(train)} to train, {len(validation)} to validate, {len(test)} to test"
+    why = "own files" if has_test and has_validation else f"seed {request.seed}"
+    why += ", stratified by label" if is_classes and not (has_test and has_validation) else ""
     why += f", grouped by {settings.group}" if settings.group else ""
-    decisions.add("split", text, why)
-    _balance(request, task, [examples[row] for row in train], decisions)
-    return Gathered(
-        task=task,
-        columns=columns,
-        profile=profile,
-        examples=examples,
-        train=train,
-        validation=validation.astype(np.int64),
-        test=test.astype(np.int64),
-        problems=problems,
-        decisions=decisions,
-        language=code,
-        split_text=f"{text} ({why})",
-        seconds=time.perf_counter() - began,
-        groups=groups,
-    )
+    return train, validation, test, (what, why)
 
 
 def _groups(splits: Splits, examples: Sequence[Example], column: str) -> list[object] | None:

@@ -10,7 +10,7 @@ from lightune.data.check import check
 from lightune.data.columns import find_columns
 from lightune.data.profile import label_profile
 from lightune.request import Request
-from lightune.steps.gather import choose_task, no_label, read_splits
+from lightune.steps.gather import choose_task, no_label, read_splits, require_texts
 
 
 def inspect(request: Request, show: Show) -> dict[str, Any]:
@@ -25,7 +25,8 @@ def inspect(request: Request, show: Show) -> dict[str, Any]:
         raise no_label(splits.train)
     profile = label_profile(splits.train, columns.label, delimiter=request.data_settings.delimiter)
     task = choose_task(request, splits, profile, len(columns.text), Decisions())
-    problems = check(splits, columns, task=task)
+    require_texts(task, columns, splits.train)
+    problems = check(splits, columns, task=task, delimiter=request.data_settings.delimiter)
     return {
         "problems": [
             {

@@ -102,7 +102,8 @@ def _load(source: str) -> Any:
     import datasets
     import huggingface_hub.constants
 
-    if not _is_reachable(huggingface_hub.constants.ENDPOINT):
+    is_offline = huggingface_hub.constants.HF_HUB_OFFLINE
+    if not is_offline and not _is_reachable(huggingface_hub.constants.ENDPOINT):
         datasets.config.HF_HUB_OFFLINE = huggingface_hub.constants.HF_HUB_OFFLINE = True
 
     name, part = hub_name(source)
