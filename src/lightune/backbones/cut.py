@@ -1,7 +1,8 @@
 """The cut: a network's own forward, stopped before layer k, or entered there with given hidden states.
 
-No model code is restated. Below: a hook on layer k keeps its input and ends the pass. Above: the layers under
-the cut are made to hand their input on for the length of one call, and a hook puts the hidden states in at layer k.
+No model code is restated. Below: a hook on layer k keeps its input and ends the pass. Above: the layers
+under the cut are made to hand their input on for the length of one call, and a hook puts the hidden states
+in at layer k.
 Two kinds of layer need care: those that return tuples (DeBERTa, T5), and T5's first, which owns the position
 bias of all: it is computed from the lengths alone, so that the pass above gets the same one.
 """
@@ -9,7 +10,7 @@ bias of all: it is computed from the lengths alone, so that the pass above gets 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from lightune.backbones.structure import Structure, bias_owner
@@ -52,10 +53,8 @@ def run_below(
             else:
                 handle = layers[index].register_forward_pre_hook(keep_input(index), with_kwargs=True)  # type: ignore[index]
             hooks.callback(handle.remove)
-        try:
+        with suppress(_Stop):
             model(**inputs)
-        except _Stop:
-            pass
     return kept
 
 
@@ -86,7 +85,7 @@ def entered_at(model: nn.Module, structure: Structure, depth: int, hidden: torch
 
 def _hand_on(layer: nn.Module, structure: Structure, hidden: torch.Tensor | None) -> Any:
     """A forward that returns its input (or `hidden`) in the shape that the layer's own would."""
-    owner = bias_owner(layer) if structure.carries_bias else None
+    owner: Any = bias_owner(layer) if structure.carries_bias else None
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         given = args[0] if args else kwargs["hidden_states"]

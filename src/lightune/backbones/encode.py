@@ -1,4 +1,4 @@
-"""Texts to tokens: truncation counted, long texts cut into overlapping windows; nothing is lost in silence."""
+"""Texts to tokens: truncation counted, long texts cut into windows; nothing is lost in silence."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ class Encoded:
         if self.num_cut == 0:
             return f"{self.num_long} long texts were read in windows: nothing was cut"
         share = self.lost_tokens / max(self.all_tokens, 1)
-        return f"{self.num_cut} of {self.tokens.num_examples} texts were cut, {share:.1%} of all tokens were lost"
+        texts = f"{self.num_cut} of {self.tokens.num_examples} texts"
+        return f"{texts} were cut, {share:.1%} of all tokens were lost"
 
 
 def encode(tokenizer: Any, texts: Sequence[tuple[str, ...]], limits: Limits) -> Encoded:
@@ -62,7 +63,7 @@ def encode(tokenizer: Any, texts: Sequence[tuple[str, ...]], limits: Limits) -> 
     is_long = lengths > limits.max_length
     lost = num_cut = 0
     pieces: list[tuple[list[list[int]], list[list[int]] | None]] = []
-    for place in np.flatnonzero(is_long):
+    for place in np.flatnonzero(is_long).tolist():
         most = 1 if is_pair or limits.long == "truncate" else limits.max_windows
         cut, cut_types, kept = _shorten(tokenizer, texts[place], limits.max_length, most)
         windows[place] = len(cut)

@@ -34,11 +34,13 @@ class PooledHead(nn.Module):
         self.query = nn.Linear(width, 1, bias=False) if pooling == "attention" else None
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(width, num_labels)
+        self.center: torch.Tensor
+        self.scale: torch.Tensor
         self.register_buffer("center", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
 
     def fit_scale(self, pooled: torch.Tensor) -> None:
-        """Set the fixed standardisation from pooled features (N, H) of training rows: it conditions the linear layer."""
+        """Set the fixed standardisation from pooled features (N, H) of training rows: few steps will do."""
         self.center.copy_(pooled.mean(0))
         self.scale.copy_(pooled.std(0).clamp(min=1e-4) if len(pooled) > 1 else torch.ones_like(pooled[0]))
 
@@ -47,7 +49,8 @@ class PooledHead(nn.Module):
         if self.query is None:
             return reduce_tokens(hidden, mask, self.pooling)  # type: ignore[arg-type]
         scores = self.query(hidden)[..., 0].masked_fill(~mask.bool(), -torch.inf)
-        return (scores.softmax(1)[..., None] * hidden).sum(1)
+        pooled: torch.Tensor = (scores.softmax(1)[..., None] * hidden).sum(1)
+        return pooled
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
         """(B, H) -> (B, C)."""
@@ -55,7 +58,7 @@ class PooledHead(nn.Module):
 
 
 class Headed(nn.Module):
-    """A bare transformers model under a `PooledHead`; answers to `forward(**inputs)` like those with a head."""
+    """A bare transformers model under a `PooledHead`; called like those with a head of their own."""
 
     base_model_prefix = "base"
 

@@ -6,7 +6,7 @@ The layers are the longest outermost `ModuleList` (the encoder's, where there is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -107,7 +107,8 @@ def find_structure(model: nn.Module, probe: dict[str, torch.Tensor]) -> Structur
 
 def encoder_of(base: nn.Module) -> nn.Module:
     """The encoder of an encoder-decoder."""
-    found: nn.Module = base.get_encoder() if hasattr(base, "get_encoder") else base.encoder
+    known: Any = base
+    found: nn.Module = known.get_encoder() if hasattr(base, "get_encoder") else known.encoder
     return found
 
 
@@ -122,8 +123,11 @@ def bias_owner(layer: nn.Module) -> nn.Module | None:
 def _probe(
     model: nn.Module, layers: nn.ModuleList, probe: dict[str, torch.Tensor]
 ) -> tuple[list[tuple[int, int]], list[tuple[str, nn.Module]], set[int]]:
-    """(layer, tuple size) of every layer call; the modules that first ran behind the last layer; the ids of
-    the parameters that ran before.
+    """What ran when.
+
+    Returns:
+        (layer, tuple size) of every layer call; the modules that first ran behind the last layer; the ids of
+        the parameters that ran before.
     """
     import torch
 

@@ -57,7 +57,7 @@ class Transformer(Backbone):
 
         Args:
             spec: the task's outputs.
-            head: `standard` (the head of `AutoModelFor...`), or a pooling: `mean`, `attention`, `first`, `last`.
+            head: `standard` (that of `AutoModelFor...`), or a pooling: `mean`, `attention`, `first`, `last`.
         """
         tokenizer = load_tokenizer(source)
         model = load_model(source, spec, head, tokenizer)
@@ -68,9 +68,23 @@ class Transformer(Backbone):
         """The pre-trained part, without the head."""
         return self.model.get_submodule(self.structure.base)
 
+    def plain_options(self) -> dict[str, Any]:
+        """What plain transformers must be told, beside the address, to load this backbone as lightune did."""
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(str(self.base.config.name_or_path))  # type: ignore[union-attr]
+        config = config.get_text_config() if hasattr(config, "get_text_config") else config
+        options: dict[str, Any] = {}
+        if getattr(config, "dtype", None) not in (None, torch.float32):
+            options["dtype"] = "float32"  # transformers 5 takes the stored one
+        if getattr(config, "pad_token_id", None) is None:
+            options["pad_token_id"] = self.pad_id
+        return options
+
     def layers(self) -> Sequence[nn.Module]:
         """The layers, bottom first."""
-        return list(self.model.get_submodule(self.structure.layers_path))  # type: ignore[arg-type]
+        found: Any = self.model.get_submodule(self.structure.layers_path)
+        return list(found)
 
     def layer_paths(self) -> list[str]:
         """Names in `model` of the layers, bottom first."""
@@ -146,7 +160,7 @@ class Transformer(Backbone):
     def forward(self, batch: Batch) -> torch.Tensor:
         """Logits (B, C) of the whole network."""
         output = self.model(**batch.inputs())
-        return output if isinstance(output, torch.Tensor) else output.logits  # type: ignore[no-any-return]
+        return output if isinstance(output, torch.Tensor) else output.logits
 
     @torch.no_grad()
     def verified_cut(self, depth: int) -> int:
@@ -190,7 +204,7 @@ def load_tokenizer(source: str) -> Any:
         raise UserError(
             f"no tokenizer could be loaded: {first}",
             file=source,
-            hint="A model folder needs tokenizer.json (or vocab.txt, sentencepiece.bpe.model) beside config.json.",
+            hint="A model folder needs its tokenizer.json (or vocab.txt) beside config.json.",
         ) from None
     tokenizer.padding_side = "right"
     if tokenizer.pad_token_id is None:
@@ -208,7 +222,7 @@ def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any) -> nn.Mod
         names = dict(enumerate(spec.labels))
         known |= {"id2label": names, "label2id": {v: k for k, v in names.items()}}
         known |= {"num_labels": spec.num_labels, "problem_type": spec.problem_type}
-    with _quiet_transformers():
+    with quiet_transformers():
         try:
             model = wanted.from_pretrained(source, **known)
         except (OSError, ValueError, KeyError) as error:
@@ -262,7 +276,7 @@ def _decoder_layers(base: nn.Module) -> nn.Module | None:
     return None if decoder is None else find_layers(decoder)[1]
 
 
-class _quiet_transformers:
+class quiet_transformers:
     """Holds back transformers' load report (a fresh head is expected here) and its progress bar."""
 
     def __enter__(self) -> None:

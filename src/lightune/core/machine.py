@@ -28,4 +28,5 @@ def memory_bytes() -> int:
 
 def describe() -> str:
     """One line for reports: system, processor, cores."""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    return f"{system}, Python {platform.python_version()}"

@@ -118,7 +118,7 @@ def _key(data: bytes) -> bytes:
 
 
 def flat_index(starts: Ints, lengths: Ints) -> tuple[Ints, NDArray[np.bool_]]:
-    """Where B slices lie in a joined array: ((sum of lengths,) flat positions, (B, T) mask of real places)."""
+    """Where B slices lie in a joined array: ((total length,) positions, (B, T) mask of real places)."""
     longest = int(lengths.max()) if len(lengths) else 0
     mask = np.arange(longest)[None, :] < lengths[:, None]
     flat = (starts[:, None] + np.arange(longest)[None, :])[mask]

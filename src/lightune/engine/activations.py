@@ -310,7 +310,7 @@ def entries() -> list[Entry]:
 
 
 def make_room(limit_bytes: int, needed_bytes: int, keep: str) -> list[Entry]:
-    """Drop the spaces used longest ago until `needed_bytes` more fit the limit; never the one called `keep`."""
+    """Drop the spaces used longest ago until `needed_bytes` more fit; never the one called `keep`."""
     known = entries()
     total = sum(entry.bytes for entry in known)
     dropped = []

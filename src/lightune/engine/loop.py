@@ -1,7 +1,7 @@
 """The training loop: mini-batch gradient descent on whatever lies above the cut.
 
-theta <- theta - rate * gradient, by SGD, Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019). The loop
-is handed a `forward` and knows neither the method nor whether the activations come from the store.
+theta <- theta - rate * gradient, by SGD, Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019). The
+loop is handed a `forward` and knows neither the method nor whether the activations come from the store.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def train_step(work: Work, descent: Descent, step: Step, optimizer: torch.optim.
         logits = pool_windows(work.forward(batch), batch)
         targets = torch.as_tensor(work.targets[piece], device=work.device)
         loss = work.loss(logits, targets).sum() / step.num_rows
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         total += float(loss.detach())
     if descent.clip > 0:
         parameters = [one for group in optimizer.param_groups for one in group["params"]]

@@ -104,8 +104,8 @@ def calibrate(
 ) -> Calibration:
     """Time the whole forward, the part below the cut, and a training step above it.
 
-    `targets(n)` gives n targets of any value: the cost does not depend on them. `train_tokens` is what the run
-    will train on in all: a short run is calibrated more briefly.
+    `targets(n)` gives n targets of any value: the cost does not depend on them. `train_tokens` is what the
+    run will train on in all: a short run is calibrated more briefly.
     """
     base = memory_bytes()
     backbone.model.eval()

@@ -78,6 +78,7 @@ class Method(ABC):
 
     def prepare(self, backbone: Transformer, pooled: torch.Tensor) -> None:
         """Look at the reduced activations (N, H) of some training rows before training, where it helps."""
+        return None
 
     def save(self, backbone: Transformer, folder: Path) -> None:
         """Write what was trained."""
@@ -88,8 +89,8 @@ class Method(ABC):
         self.apply(backbone)
         load_trained(backbone.model, folder / TRAINED_FILE)
 
-    def loading_code(self, num_labels: int) -> str:
-        """Python lines that open the run in the folder RUN without lightune; "" where only lightune can."""
+    def loading_code(self, backbone: Transformer) -> str:
+        """Python lines that open the run, in its folder, without lightune; "" where only lightune can."""
         return ""
 
 

@@ -32,7 +32,10 @@ class Full(Method):
         """A transformers folder; lightune's own format under a head of lightune's."""
         if self.head != "standard":
             return super().save(backbone, folder)
-        backbone.model.save_pretrained(folder)  # type: ignore[operator]
+        from lightune.backbones.transformer import quiet_transformers
+
+        with quiet_transformers():
+            backbone.model.save_pretrained(folder)  # type: ignore[operator]
         return None
 
     def load(self, backbone: Transformer, folder: Path) -> None:
@@ -45,12 +48,13 @@ class Full(Method):
         self.apply(backbone)
         return None
 
-    def loading_code(self, num_labels: int) -> str:
+    def loading_code(self, backbone: Transformer) -> str:
         """Transformers alone."""
         if self.head != "standard":
-            return super().loading_code(num_labels)
+            return super().loading_code(backbone)
         return (
             "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\n"
-            'model = AutoModelForSequenceClassification.from_pretrained("RUN")\n'
-            'tokenizer = AutoTokenizer.from_pretrained("RUN")\n'
+            'folder = "."  # this folder\n'
+            "model = AutoModelForSequenceClassification.from_pretrained(folder)\n"
+            "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
         )

@@ -84,7 +84,7 @@ class Lora(Method):
         )
         _inject(backbone, lambda model: peft.get_peft_model(model, config), is_headed=is_headed)
         if is_headed:
-            backbone.model.head.requires_grad_(True)  # type: ignore[union-attr]
+            backbone.model.get_submodule("head").requires_grad_(True)
 
     def save(self, backbone: Transformer, folder: Path) -> None:
         """A standard PEFT adapter folder, and the head beside it where it is lightune's own."""
@@ -94,30 +94,35 @@ class Lora(Method):
         if self.head != "standard":
             from safetensors.torch import save_file
 
-            save_file(backbone.model.head.state_dict(), folder / HEAD_FILE)
+            save_file(backbone.model.get_submodule("head").state_dict(), folder / HEAD_FILE)
 
     def load(self, backbone: Transformer, folder: Path) -> None:
         """The adapter folder, through peft."""
         import peft
 
         is_headed = self.head != "standard"
-        _inject(backbone, lambda model: peft.PeftModel.from_pretrained(model, str(folder)), is_headed=is_headed)
+        _inject(
+            backbone, lambda model: peft.PeftModel.from_pretrained(model, str(folder)), is_headed=is_headed
+        )
         if self.head != "standard":
             from safetensors.torch import load_file
 
-            backbone.model.head.load_state_dict(load_file(folder / HEAD_FILE))
+            backbone.model.get_submodule("head").load_state_dict(load_file(folder / HEAD_FILE))
 
-    def loading_code(self, num_labels: int) -> str:
+    def loading_code(self, backbone: Transformer) -> str:
         """Peft and transformers alone."""
         if self.head != "standard":
-            return super().loading_code(num_labels)
+            return super().loading_code(backbone)
+        options = "".join(f", {name}={value!r}" for name, value in backbone.plain_options().items())
         return (
             "import json\n"
             "from peft import AutoPeftModelForSequenceClassification\n"
             "from transformers import AutoTokenizer\n\n"
-            'names = json.load(open("RUN/labels.json"))\n'
-            'model = AutoPeftModelForSequenceClassification.from_pretrained("RUN", id2label=names)\n'
-            'tokenizer = AutoTokenizer.from_pretrained("RUN")\n'
+            'folder = "."  # this folder\n'
+            'names = json.load(open(folder + "/labels.json", encoding="utf-8"))\n'
+            "model = AutoPeftModelForSequenceClassification.from_pretrained(\n"
+            f"    folder, id2label=names{options}\n)\n"
+            "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
         )
 
 

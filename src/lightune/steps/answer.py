@@ -62,8 +62,9 @@ def answer(
 def _write(answers: Iterator[dict[str, Any]], output: str | None, names: list[str]) -> int:
     number = 0
     with Writer(output, names) as writer:
-        for number, row in enumerate(answers, start=1):
+        for row in answers:
             writer.write(row)
+            number += 1
     return number
 
 

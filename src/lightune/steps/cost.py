@@ -144,7 +144,8 @@ def require_budget(request: Request, planned: Planned) -> None:
     cost = planned.cost
     if request.budget and cost.seconds > 1.1 * parse_seconds(request.budget):
         need = show_seconds(cost.seconds)
-        hint = f"Give --budget {math.ceil(cost.seconds / 60)}m, fewer --train.epochs, or a cheaper --method (head)."
+        minutes = math.ceil(cost.seconds / 60)
+        hint = f"Give --budget {minutes}m, fewer --train.epochs, or a cheaper --method (head)."
         raise UserError(f"this run would take about {need}, more than --budget {request.budget}", hint=hint)
     if request.memory and cost.peak_memory_bytes > parse_size(request.memory):
         need = f"{cost.peak_memory_bytes / 1e9:.1f} GB"

@@ -116,10 +116,7 @@ def show_result(outcome: Outcome, output: Path, show: Show) -> None:
     }
     rows = []
     for rung in [*outcome.rungs, own]:
-        cells = [
-            f"{rung['metrics'][name]:.3f} [{rung['intervals'][name][0]:.3f}, {rung['intervals'][name][1]:.3f}]"
-            for name in names
-        ]
+        cells = [_with_interval(rung["metrics"][name], rung["intervals"][name]) for name in names]
         rows.append((rung["name"], *cells, f"{rung['seconds']:.1f}"))
     part = "test" if "test" in outcome.measured else "validation"
     title = f"{len(main.rows)} {part} rows, with 95% intervals"
@@ -127,9 +124,12 @@ def show_result(outcome: Outcome, output: Path, show: Show) -> None:
     for line in outcome.advice:
         show.note(line)
     error = outcome.plan["seconds_error"]
-    show.note(
-        f"{outcome.seconds['total']:.0f} s in all; the plan was {abs(error):.0%} {'over' if error > 0 else 'under'}."
-    )
+    side = "over" if error > 0 else "under"
+    show.note(f"{outcome.seconds['total']:.0f} s in all; the plan was {abs(error):.0%} {side}.")
     show.note(
         f"saved: {output}\n  report: {output / 'report.html'}\n  use it: lightune predict {output} FILE"
     )
+
+
+def _with_interval(value: float, interval: tuple[float, float]) -> str:
+    return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"

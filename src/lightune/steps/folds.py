@@ -19,7 +19,7 @@ from lightune.steps.prepare import Prepared
 def cross_validate(
     request: Request, prepared: Prepared, gathered: Gathered, descent: Descent, show: Show
 ) -> dict[str, Any] | None:
-    """{folds: [metrics], mean, deviation} over k held-out parts of the training rows; None when not asked for.
+    """{folds, mean, deviation} of the metrics over k held-out parts; None when not asked for.
 
     Every fold starts from the same untouched weights, which are put back at the end.
     """

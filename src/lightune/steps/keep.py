@@ -134,7 +134,7 @@ def card_of(outcome: Outcome, output: Path) -> Card:
     """The model card's contents."""
     gathered, prepared = outcome.gathered, outcome.prepared
     main = outcome.main
-    code = prepared.method.loading_code(len(gathered.task.labels)).replace("RUN", output.name)
+    code = prepared.method.loading_code(prepared.backbone)
     return Card(
         title=output.name,
         task=gathered.task.name,

@@ -81,7 +81,7 @@ def confusion(task: Task, measured: Measured, targets: NDArray[Any]) -> list[lis
         return None
     number = len(task.labels)
     flat = targets[measured.rows] * number + measured.logits.argmax(axis=1)
-    return np.bincount(flat, minlength=number * number).reshape(number, number).tolist()  # type: ignore[no-any-return]
+    return np.bincount(flat, minlength=number * number).reshape(number, number).tolist()
 
 
 def mistakes(gathered: Gathered, measured: Measured) -> list[dict[str, Any]]:
@@ -134,7 +134,7 @@ def advise(task: Task, all_measured: dict[str, Measured], rungs: list[dict[str, 
         ]
     if high - low > 0.1:
         lines.append(
-            f"The interval is wide ({low:.2f} to {high:.2f}) because only {len(measured.rows)} rows were tested."
+            f"The interval is wide ({low:.2f} to {high:.2f}): only {len(measured.rows)} rows were tested."
         )
     return lines
 

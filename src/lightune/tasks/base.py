@@ -112,6 +112,7 @@ class Task(ABC):
 
     def balance(self, examples: Sequence[Example]) -> None:
         """Weigh classes against imbalance; tasks without classes have nothing to weigh."""
+        return None
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs, as JSON values."""
