@@ -33,14 +33,14 @@ def run_below(
     highest = max(depths)
 
     def keep_input(index: int):  # type: ignore[no-untyped-def]
-        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            kept.setdefault(index, args[0] if args else kwargs["hidden_states"])
+        def hook(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+            kept.setdefault(index, given[0] if given else named["hidden_states"])
             if index == highest:
                 raise _Stop
 
         return hook
 
-    def keep_output(module: nn.Module, args: object, output: Any) -> None:
+    def keep_output(module: nn.Module, given: object, output: Any) -> None:
         kept[structure.depth] = output[0] if isinstance(output, tuple) else output
         # A shared layer is run many times: its last output counts, so that the pass goes on to its end.
         if not structure.is_shared:
@@ -65,14 +65,14 @@ def entered_at(model: nn.Module, structure: Structure, depth: int, hidden: torch
     skipped = list(layers[:depth])
     is_pending = True
 
-    def put(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def put(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         nonlocal is_pending
         if not is_pending:
             return None
         is_pending = False
-        if args:
-            return (hidden, *args[1:]), kwargs
-        return args, {**kwargs, "hidden_states": hidden}
+        if given:
+            return (hidden, *given[1:]), named
+        return given, {**named, "hidden_states": hidden}
 
     with ExitStack() as changes:
         for layer in skipped:
@@ -87,16 +87,16 @@ def _hand_on(layer: nn.Module, structure: Structure, hidden: torch.Tensor | None
     """A forward that returns its input (or `hidden`) in the shape that the layer's own would."""
     owner: Any = bias_owner(layer) if structure.carries_bias else None
 
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        given = args[0] if args else kwargs["hidden_states"]
-        output = given if hidden is None else hidden
+    def forward(*given: Any, **named: Any) -> Any:
+        entering = given[0] if given else named["hidden_states"]
+        output = entering if hidden is None else hidden
         if structure.output_size == 0:
             return output
         rest: list[Any] = [None] * (structure.output_size - 1)
         if owner is not None:
-            rest[0] = owner.compute_bias(given.shape[1], given.shape[1])
+            rest[0] = owner.compute_bias(entering.shape[1], entering.shape[1])
         elif structure.carries_bias:
-            rest[0] = args[2]  # a later layer of T5 hands on the bias it was given
+            rest[0] = given[2]  # a later layer of T5 hands on the bias it was given
         return (output, *rest)
 
     return forward
