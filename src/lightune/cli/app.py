@@ -51,12 +51,10 @@ def run(words: Sequence[str]) -> int:
     except BrokenPipeError:  # `lightune predict ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        if not is_disk_full(error):
-            raise
-        print("lightune: the disk is full; free some room and try again", file=sys.stderr)
-        return 2
     except Exception as error:
+        if is_disk_full(error):
+            print("lightune: the disk is full; free some room and try again", file=sys.stderr)
+            return 2
         code = _exit_code_of(error)
         if code is None:
             raise

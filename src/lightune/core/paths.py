@@ -39,11 +39,17 @@ def require_free(folder: Path, needed_bytes: int, purpose: str) -> None:
         )
 
 
-def is_disk_full(error: OSError) -> bool:
-    """Whether `error` says that the disk is full or the quota used up."""
+def is_disk_full(error: Exception) -> bool:
+    """Whether `error` says that the disk is full or the quota used up.
+
+    Not only `OSError`: safetensors has an error of its own, with the system's number in its text.
+    """
     import errno
 
-    return error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+    numbers = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+    if isinstance(error, OSError):
+        return error.errno in numbers
+    return any(f"(os error {number})" in str(error) for number in numbers)
 
 
 def file_sha256(path: Path) -> str:

@@ -61,7 +61,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     try:
         save_file(tensors, work, metadata={"progress": json.dumps(vars(checkpoint.progress))})
         os.replace(work, folder / FILE)
-    except OSError as error:
+    except Exception as error:
         work.unlink(missing_ok=True)
         if is_disk_full(error):
             raise UserError(

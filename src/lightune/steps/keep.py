@@ -53,7 +53,7 @@ def keep(outcome: Outcome, work: Path, output: Path) -> None:
     try:
         _write_all(outcome, work, output)
         finish(work, output, replace=outcome.request.overwrite)
-    except OSError as error:
+    except Exception as error:
         if not is_disk_full(error):
             raise
         raise UserError(

@@ -158,15 +158,15 @@ def read_once(
             show.note(f"dropped old activations: {entry.backbone}, {entry.bytes / 1e6:.0f} MB")
         with show.bar(f"reading through {tap.depth} frozen layers", tokens.num_tokens) as bar:
             filled = store.fill(backbone, tokens, tap, space=space, batch_tokens=READ_TOKENS, bar=bar)
-    except OSError as error:
-        if not is_disk_full(error):
-            raise
-        show.warn("the disk is full: training goes on without stored activations")
-        return None
     except UserError as error:
         if "not enough room" not in error.problem:
             raise
         show.warn(f"{error.problem}: training goes on without stored activations")
+        return None
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        show.warn("the disk is full: training goes on without stored activations")
         return None
     kept = f"{needed / 1e6:.0f} MB, {filled.num_read} read now, {filled.num_found} found"
     decisions.add("activations", f"stored at depth {tap.depth} of {backbone.depth}", kept)
