@@ -40,7 +40,16 @@ def trained(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Traine
     folder, model = tmp_path_factory.mktemp("trained"), tiny("bert")
     write_csv(folder / "data.csv", list(sentences(64)))
     write_csv(folder / "test.csv", list(sentences(24, seed=7)))
-    words = ("train", "data.csv", "--model", str(model), "--test", "test.csv", "--output", "run")
+    words: tuple[str, ...] = (
+        "train",
+        "data.csv",
+        "--model",
+        str(model),
+        "--test",
+        "test.csv",
+        "--output",
+        "run",
+    )
     words += ("--train.epochs", "2", "--method.layers", "2", "--cache.dtype", "float32")
     ended = lightune(*words, "--json", folder=folder)
     assert ended.code == 0, ended.err

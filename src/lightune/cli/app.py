@@ -16,6 +16,8 @@ from lightune.core.settings import take_flags
 GROUPS: dict[str, dict[str, str]] = {}
 """The dotted flags of the command line that is being run; the commands read them."""
 
+STOPPED = 130  # the exit code of Ctrl-C in every shell
+
 app = typer.Typer(
     name="lightune",
     help="Fine-tune a pre-trained language model on your own texts, on the computer you have.",
@@ -40,14 +42,14 @@ def run(words: Sequence[str]) -> int:
         if "--help" in rest and rest[0] in ("train", "plan"):
             return _help_with_settings(rest)
         result = app(rest, prog_name="lightune", standalone_mode=False)
+        if result == STOPPED:  # typer turns Ctrl-C into this code
+            return _stopped(words)
         return result if isinstance(result, int) else 0
     except UserError as error:
         print(f"lightune: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        again = " The same command with --resume goes on from here." if words[:1] == ["train"] else ""
-        print(f"\nlightune: stopped.{again}", file=sys.stderr)
-        return 130
+        return _stopped(words)
     except BrokenPipeError:  # `lightune predict ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -59,6 +61,14 @@ def run(words: Sequence[str]) -> int:
         if code is None:
             raise
         return code
+
+
+def _stopped(words: Sequence[str]) -> int:
+    """What Ctrl-C ends with."""
+    can_resume = "train" in words[:1]
+    again = " The same command with --resume goes on from here." if can_resume else ""
+    print(f"\nlightune: stopped.{again}", file=sys.stderr)
+    return STOPPED
 
 
 def _exit_code_of(error: Exception) -> int | None:
