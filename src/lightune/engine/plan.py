@@ -101,11 +101,13 @@ def calibrate(
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     targets: Callable[[int], torch.Tensor],
     train_tokens: int,
+    stored: Callable[[Batch], torch.Tensor] | None = None,
 ) -> Calibration:
     """Time the whole forward, the part below the cut, and a training step above it.
 
     `targets(n)` gives n targets of any value: the cost does not depend on them. `train_tokens` is what the
     run will train on in all: a short run is calibrated more briefly.
+    `stored` reads activations that are on disk already: then nothing is sent through the frozen part.
     """
     base = memory_bytes()
     backbone.model.eval()
@@ -116,12 +118,15 @@ def calibrate(
         patience = min(SAMPLE_SECONDS, SAMPLE_SHARE * first * train_tokens)
         forward = time_passes(backbone.forward, batches, patience)
     is_cut = tap.depth > 0
-    below = time_passes(lambda batch: backbone.below(batch, [tap]), batches, patience) if is_cut else 0.0
-    stored = {id(batch): backbone.below(batch, [tap])[tap].clone() for batch in batches} if is_cut else {}
+    below = 0.0
+    if is_cut and stored is None:
+        below = time_passes(lambda batch: backbone.below(batch, [tap]), batches, patience)
+    read = stored or (lambda batch: backbone.below(batch, [tap])[tap].clone())
+    hidden = {id(batch): read(batch) for batch in batches} if is_cut else {}
     backbone.set_training(tap.depth)
 
     def one_step(batch: Batch) -> None:
-        logits = backbone.above(stored[id(batch)], batch, tap) if is_cut else backbone.forward(batch)
+        logits = backbone.above(hidden[id(batch)], batch, tap) if is_cut else backbone.forward(batch)
         logits = pool_windows(logits, batch)
         loss(logits, targets(len(logits))).mean().backward()  # type: ignore[no-untyped-call]
 
@@ -144,11 +149,11 @@ def predict_cost(
     step_overhead: float,
     optimizer: str,
     depth: int,
+    num_layers: int,
 ) -> Cost:
     """Seconds and bytes of a whole run: read once, train the epochs, validate each, test once."""
     reading = calibration.below * sizes.missing_tokens
-    # Held-out rows run through the part above the cut alone, about a third of a training step.
-    above = calibration.forward - calibration.below if depth else calibration.forward
+    above = calibration.forward * (1 - depth / num_layers)  # held-out rows skip what is stored
     evaluating = above * (sizes.held_tokens * sizes.epochs + sizes.test_tokens)
     training = calibration.step * sizes.train_tokens * sizes.epochs + step_overhead * sizes.steps
     copies = 1 + OPTIMIZER_COPIES[optimizer] + 1  # gradient, optimiser, best weights kept

@@ -24,7 +24,11 @@ Schedule = Literal["linear", "cosine", "onecycle", "constant"]
 
 
 class MethodSettings(Settings):
-    """What every method can be told."""
+    """What a method can be told: nothing, unless it says so."""
+
+
+class LayeredSettings(MethodSettings):
+    """What a method can be told that changes layers."""
 
     layers: int | None = Field(
         None,
@@ -70,7 +74,8 @@ class Method(ABC):
 
     def frozen_depth(self, depth: int) -> int:
         """How many bottom layers never change."""
-        return depth - min(self.settings.layers, depth) if self.settings.layers is not None else 0
+        layers: int | None = getattr(self.settings, "layers", None)
+        return 0 if layers is None else depth - min(layers, depth)
 
     def tap(self, depth: int) -> Tap:
         """Where, and reduced how, the trainable part reads the activations."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lightune.core.errors import UserError
-from lightune.methods.base import Method, Recipe
+from lightune.methods.base import LayeredSettings, Method, MethodSettings, Recipe
 
 if TYPE_CHECKING:
     from lightune.backbones.transformer import Transformer
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 class BitFit(Method):
     """Biases of the top k layers, or of the whole network."""
 
+    Settings: ClassVar[type[MethodSettings]] = LayeredSettings
     name = "bitfit"
     summary = "only bias terms train"
     paper = "Ben Zaken et al. 2022, arXiv:2106.10199"
@@ -36,6 +37,6 @@ class BitFit(Method):
             is_bias = name.endswith("bias") and parameter.requires_grad and not name.startswith(heads)
             num_biases += is_bias
             parameter.requires_grad_(parameter.requires_grad and (is_bias or name.startswith(heads)))
-        if num_biases == 0 and self.settings.layers != 0:
+        if num_biases == 0 and self.frozen_depth(backbone.depth) < backbone.depth:
             kind = type(backbone.base).__name__
             raise UserError(f"{kind} has no bias terms to train", hint="Try --method lora, or head.")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from lightune.methods.base import Method, Recipe
+from lightune.methods.base import LayeredSettings, Method, MethodSettings, Recipe
 
 if TYPE_CHECKING:
     from lightune.backbones.transformer import Transformer
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 class Full(Method):
     """All weights of the top k layers, or of the whole network."""
 
+    Settings: ClassVar[type[MethodSettings]] = LayeredSettings
     name = "full"
     summary = "every weight trains"
     paper = "Devlin et al. 2019, arXiv:1810.04805"

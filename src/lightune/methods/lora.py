@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from lightune.core.errors import UserError
-from lightune.methods.base import Method, MethodSettings, Recipe
+from lightune.methods.base import LayeredSettings, Method, MethodSettings, Recipe
 
 if TYPE_CHECKING:
     from lightune.backbones.transformer import Transformer
@@ -32,7 +32,7 @@ ATTENTION = (
 )
 
 
-class LoraSettings(MethodSettings):
+class LoraSettings(LayeredSettings):
     """LoRA's own settings."""
 
     rank: int = Field(8, ge=1, le=1024, description="width of the low-rank update")

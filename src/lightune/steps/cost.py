@@ -87,6 +87,7 @@ def predict(
         step_overhead=STEP_OVERHEAD * num_trainable(prepared),
         optimizer=descent.optimizer,
         depth=prepared.tap.depth,
+        num_layers=prepared.backbone.depth,
     )
     return Planned(cost, known)
 
@@ -103,7 +104,8 @@ def calibration_of(prepared: Prepared, gathered: Gathered, descent: Descent) -> 
     )
     targets = targets_for(prepared, gathered)
     total = prepared.tokens.num_tokens * descent.epochs
-    return engine_plan.calibrate(backbone, batches, prepared.tap, gathered.task.loss, targets, total)
+    stored = prepared.filled.activations.read if prepared.filled else None
+    return engine_plan.calibrate(backbone, batches, prepared.tap, gathered.task.loss, targets, total, stored)
 
 
 def targets_for(prepared: Prepared, gathered: Gathered) -> Callable[[int], torch.Tensor]:
@@ -211,5 +213,6 @@ def _cost_of(
         step_overhead=STEP_OVERHEAD * num_trainable(prepared),
         optimizer=descent.optimizer,
         depth=tap.depth,
+        num_layers=backbone.depth,
     )
     return cost.as_json(method.name)
