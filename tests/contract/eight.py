@@ -1,0 +1,82 @@
+"""Eight examples and a short training on them: what every method must be able to learn by heart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lightune.core.progress import Show
+from lightune.request import Request
+from lightune.steps import learn, prepare
+from lightune.steps.gather import Gathered, gather
+from lightune.steps.prepare import Prepared
+from tests.making import task_rows, write_csv
+
+EPOCHS = 80
+RATE, HEAD_RATE = 1.5e-2, 3e-2  # random weights bear larger steps than trained ones
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How the training on eight examples went, dropout off.
+
+    Attributes:
+        first, last: mean loss before and after; score: the task's own metric on the eight.
+    """
+
+    first: float
+    last: float
+    score: float
+    prepared: Prepared
+    gathered: Gathered
+
+
+def learn_eight(
+    folder: Path, model: Path, *, task: str, method: str, layers: int | None = None, head: str = "auto"
+) -> Fitted:
+    """Train `method` on eight synthetic examples of `task`.
+
+    Raises:
+        UserError: the method cannot train this model.
+    """
+    rows, header, text = task_rows(task, 8)
+    groups = {
+        "data": {"validation_fraction": 0.0, "test_fraction": 0.0},
+        "train": {
+            "epochs": EPOCHS,
+            "learning_rate": RATE,
+            "head_learning_rate": HEAD_RATE,
+            "schedule": "linear",
+            "batch_rows": 8,
+        },
+        "method": {} if layers is None else {"layers": layers},
+    }
+    request = Request(
+        data=str(write_csv(folder / f"{task}.csv", rows, header)),
+        task=task,
+        text=tuple(text.split(",")),
+        label="label",
+        model=str(model),
+        method=method,
+        head=head,
+        groups=groups,
+    )
+    show = Show(is_quiet=True)
+    gathered = gather(request, show)
+    source = prepare.choose_model(request, gathered.language, show, gathered.decisions)
+    chosen = prepare.choose_method(request, gathered.decisions)
+    prepared = prepare.prepare(request, gathered, source, chosen, show)
+    every = np.arange(8)
+    before = learn.predict_logits(prepared, every)
+    descent = learn.resolve_descent(request, prepared, 8, gathered.decisions)
+    learn.learn(prepared, gathered, descent, rows=every, held=every[:0], folder=None, show=show)
+    after = learn.predict_logits(prepared, every)
+    return Fitted(
+        first=learn.mean_loss(prepared, gathered, before, every),
+        last=learn.mean_loss(prepared, gathered, after, every),
+        score=gathered.task.metrics(after, prepared.targets)[gathered.task.best_by],
+        prepared=prepared,
+        gathered=gathered,
+    )
