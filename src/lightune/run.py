@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lightune.tasks.base import Prediction, Task
 
 CHUNK_ROWS = 2048  # rows held at once when a file is streamed
-READ_TOKENS = 8192
+READ_TOKENS = 2048
 
 
 class Run:

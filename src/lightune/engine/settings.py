@@ -23,7 +23,7 @@ class TrainSettings(Settings):
     )
     batch_rows: int | None = Field(None, ge=1, description="rows of one optimiser step")
     batch_tokens: int = Field(
-        4096, ge=16, description="padded tokens in memory at once; larger steps are accumulated from pieces"
+        2048, ge=16, description="padded tokens in memory at once; larger steps are accumulated from pieces"
     )
     optimizer: Literal["adamw", "adam", "sgd"] = Field(
         "adamw", description="the optimiser (sgd: momentum 0.9)"
