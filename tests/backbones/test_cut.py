@@ -87,7 +87,9 @@ def test_only_what_lies_above_trains(kind: str, tiny: TinyModel) -> None:
     backbone.freeze_below(cut)
     named = dict(backbone.model.named_parameters())
     trained = {name for name, one in named.items() if one.requires_grad}
-    assert not any(name.startswith(tuple(f"{path}." for path in backbone.layer_paths()[:cut])) for name in trained)
+    assert not any(
+        name.startswith(tuple(f"{path}." for path in backbone.layer_paths()[:cut])) for name in trained
+    )
     embedding = backbone.base.get_input_embeddings().weight  # type: ignore[operator]
     assert not embedding.requires_grad
     for path in backbone.layer_paths()[cut:]:

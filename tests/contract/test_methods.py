@@ -10,7 +10,6 @@ from lightune import methods, tasks
 from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.methods.base import Method
-from lightune.methods.base import Method
 from tests.contract.eight import learn_eight
 from tests.making import TinyModel
 from tests.tiny import CLASSIFIERS

@@ -85,7 +85,9 @@ def test_nothing_is_served_for_another_space(backbone: Transformer, change: str)
     fill(backbone, tokens, Tap(2))
     if change == "digest":
         backbone.digest = "another"
-    other = fill(backbone, tokens, Tap(3 if change == "depth" else 2), "float16" if change == "dtype" else "float32")
+    other = fill(
+        backbone, tokens, Tap(3 if change == "depth" else 2), "float16" if change == "dtype" else "float32"
+    )
     assert other.num_read == 5
 
 

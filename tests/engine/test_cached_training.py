@@ -32,7 +32,11 @@ def losses(folder: Path, model: Path, cache: dict[str, str], method: str, head: 
             model,
             method=method,
             head=head,
-            groups={"train": {"epochs": 3, "batch_rows": 8, "learning_rate": 1e-3}, "method": layers, "cache": cache},
+            groups={
+                "train": {"epochs": 3, "batch_rows": 8, "learning_rate": 1e-3},
+                "method": layers,
+                "cache": cache,
+            },
         )
     return found
 

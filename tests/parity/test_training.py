@@ -128,10 +128,11 @@ def test_full_fine_tuning_is_the_plain_loop(kind: str, tiny: TinyModel) -> None:
     assert ours[-1] < ours[0]
 
 
+@pytest.mark.filterwarnings("ignore")  # peft's own, about transformers 5 and Conv1D
 @pytest.mark.parametrize("kind", ["bert", "gpt2", "t5", "llama"])
 @pytest.mark.parametrize("layers", [None, 1])
 def test_lora_is_pefts_own(kind: str, layers: int | None, tiny: TinyModel) -> None:
-    """Injected by lightune, and by get_peft_model with the same modules: the same forward, update not zero."""
+    """Injected by lightune and by get_peft_model, same modules: the same forward, with an update not zero."""
     import peft
 
     backbone = load(tiny(kind, num_layers=2))
@@ -145,14 +146,12 @@ def test_lora_is_pefts_own(kind: str, layers: int | None, tiny: TinyModel) -> No
         target_modules=untouched.linear_paths(0 if layers is None else backbone.depth - layers),
     )
     reference = peft.get_peft_model(plain.model, config)
-    state = {}
-    generator = torch.Generator().manual_seed(0)
-    for name, one in sorted(peft.get_peft_model_state_dict(backbone.peft_model).items()):
-        is_update = "lora_" in name
-        state[name] = torch.randn(one.shape, generator=generator) * 0.1 if is_update else one
-    peft.set_peft_model_state_dict(backbone.peft_model, state)
-    loaded = {name: one for name, one in state.items() if "lora_" in name}
-    assert not peft.set_peft_model_state_dict(reference, loaded).unexpected_keys
+    same = dict(reference.named_parameters())
+    updates = {name: one for name, one in backbone.peft_model.named_parameters() if "lora_" in name}
+    assert set(updates) == {name for name in same if "lora_" in name}
+    with torch.no_grad():
+        for name, one in updates.items():
+            same[name].copy_(one.normal_(std=0.1))
     batch = tokens_of(backbone, 6).batch(np.arange(6), pad_id=backbone.pad_id)
     with torch.no_grad():
         ours = backbone.model.eval()(**batch.inputs()).logits

@@ -13,7 +13,11 @@ from lightune.core.progress import Show
 from lightune.core.settings import read_toml
 
 Data = Annotated[
-    str, typer.Argument(help="a file (CSV, TSV, JSONL, Parquet), a folder, a hub id, a bundled set")
+    str,
+    typer.Argument(
+        help="a file (CSV, TSV, JSONL, Parquet), a folder, a hub id, or one of "
+        "movies, tweets, products, news, reviews-zh, spam"
+    ),
 ]
 Task = Annotated[str, typer.Option(help="classify, pair, multilabel, regress; auto finds out")]
 Text = Annotated[str | None, typer.Option(help="the text column, or two: COL,COL2")]

@@ -16,6 +16,7 @@ from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.core.rows import Row, Splits, Table
 from lightune.data import formats
+from lightune.data.bundled import names as bundled_names
 from lightune.data.formats.base import Format
 from lightune.data.names import KNOWN, plain
 from lightune.data.settings import DataSettings
@@ -149,7 +150,9 @@ def _no_such_file(path: Path, source: str) -> UserError:
     close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
     if not close:
         close = [name for name in names if Path(name).stem.lower() == path.stem.lower()][:1]
-    guess = f"Did you mean {str(parent / close[0])!r}? " if close else ""
+    bundled = difflib.get_close_matches(source, bundled_names(), n=1, cutoff=0.75)
+    close = [str(parent / close[0])] if close else bundled
+    guess = f"Did you mean {close[0]!r}? " if close else ""
     here = parent.resolve()
     return UserError(
         "no such file", file=source, hint=f"{guess}Looked in {here}. Hub data is named owner/name."

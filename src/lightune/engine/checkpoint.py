@@ -67,9 +67,14 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
             raise UserError(
                 "the disk is full, so the checkpoint could not be written",
                 file=folder,
-                hint="Free some room and run the same command with --resume: the last checkpoint is kept.",
+                hint="Free some room; --resume then goes on from the last checkpoint that was written.",
             ) from None
         raise
+
+
+def remove(folder: Path) -> None:
+    """Take the checkpoint away."""
+    (folder / FILE).unlink(missing_ok=True)
 
 
 def load(folder: Path) -> Checkpoint | None:

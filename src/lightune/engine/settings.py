@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from lightune.core.errors import UserError
 from lightune.core.settings import Settings
 
+NUMBER = r"\s*(\d+(?:\.\d*)?|\.\d+)\s*"
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
@@ -64,7 +65,7 @@ class CacheSettings(Settings):
 
 def parse_size(text: str) -> int:
     """`4GB`, `500 MB`, `1.5G` -> bytes (powers of ten)."""
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([kKmMgGtT]?)i?[bB]?\s*", text)
+    found = re.fullmatch(NUMBER + r"([kKmMgGtT]?)i?[bB]?\s*", text)
     if not found:
         raise UserError(f"{text!r} is not a size", hint="Write it like 4GB or 500MB.")
     return int(float(found[1]) * UNITS[found[2].upper()])
@@ -72,7 +73,7 @@ def parse_size(text: str) -> int:
 
 def parse_seconds(text: str) -> float:
     """`90s`, `10m`, `1.5h`, `600` -> seconds."""
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([smh]?)\s*", text)
+    found = re.fullmatch(NUMBER + r"([smh]?)\s*", text)
     if not found:
         raise UserError(f"{text!r} is not a length of time", hint="Write it like 90s, 10m or 1h.")
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]

@@ -73,9 +73,16 @@ class Method(ABC):
         """Make what trains require a gradient, and nothing else."""
 
     def frozen_depth(self, depth: int) -> int:
-        """How many bottom layers never change."""
+        """How many bottom layers never change.
+
+        Raises:
+            UserError: more layers were asked for than the model has.
+        """
         layers: int | None = getattr(self.settings, "layers", None)
-        return 0 if layers is None else depth - min(layers, depth)
+        if layers is not None and layers > depth:
+            hint = f"Give --method.layers {depth} or less, or leave it out for all of them."
+            raise UserError(f"the model has {depth} layers, so {layers} of them cannot train", hint=hint)
+        return 0 if layers is None else depth - layers
 
     def tap(self, depth: int) -> Tap:
         """Where, and reduced how, the trainable part reads the activations."""

@@ -11,6 +11,7 @@ from lightune.core.errors import UserError
 from lightune.core.progress import Show
 from lightune.core.rows import Decisions
 from lightune.core.tokens import Ints
+from lightune.engine import checkpoint as checkpoints
 from lightune.engine.checkpoint import Progress
 from lightune.engine.loop import Descent, Work, fit
 from lightune.engine.predict import logits_of
@@ -90,6 +91,8 @@ def learn(
     backbone.model.eval()
     prepared.seconds["train"] = time.perf_counter() - began
     if not np.isfinite(progress.step_losses[-1]):
+        if folder is not None:
+            checkpoints.remove(folder)  # nothing there is worth going on with
         raise UserError(
             f"the loss became {progress.step_losses[-1]} in step {progress.step}",
             hint=f"Lower the learning rate: --train.learning-rate {descent.learning_rate / 10:g}",

@@ -128,8 +128,9 @@ def advise(task: Task, all_measured: dict[str, Measured], rungs: list[dict[str, 
             "intervals overlap: more test rows would tell."
         ]
     else:
+        verb = "does better" if other > value else "does as well"
         lines = [
-            f"{best['name']} does as well ({other:.3f} against {value:.3f}) and costs less: use that, or get "
+            f"{best['name']} {verb} ({other:.3f} against {value:.3f}) and costs less: use that, or get "
             "more labels."
         ]
     if high - low > 0.1:

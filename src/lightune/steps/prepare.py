@@ -168,7 +168,7 @@ def read_once(
             raise
         show.warn("the disk is full: training goes on without stored activations")
         return None
-    kept = f"{needed / 1e6:.0f} MB, {filled.num_read} read now, {filled.num_found} found"
+    kept = f"{needed / 1e6:.1f} MB, {filled.num_read} read now, {filled.num_found} found"
     decisions.add("activations", f"stored at depth {tap.depth} of {backbone.depth}", kept)
     return filled
 
