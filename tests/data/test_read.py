@@ -190,3 +190,8 @@ def test_first_row_of_a_wide_file_without_header(tmp_path: Path) -> None:
     found = table(tmp_path, "a.csv", rows)
     assert len(found) == 20
     assert found.columns == ["column 1", "column 2", "column 3", "text"]
+
+
+def test_a_misspelt_bundled_name_is_recognised() -> None:
+    with pytest.raises(UserError, match="Did you mean 'movies'"):
+        read("movei", SETTINGS)
