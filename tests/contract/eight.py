@@ -14,7 +14,7 @@ from lightune.steps.gather import Gathered, gather
 from lightune.steps.prepare import Prepared
 from tests.making import task_rows, write_csv
 
-EPOCHS = 80
+EPOCHS = 100
 MOST_ROUNDS = 4
 ENOUGH = 0.1
 RATE, HEAD_RATE = 1.5e-2, 3e-2  # random weights bear larger steps than trained ones

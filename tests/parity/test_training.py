@@ -41,7 +41,7 @@ def without_dropout(backbone: Transformer) -> Transformer:
     for module in backbone.model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-        for name in ("dropout_prob", "attention_dropout"):
+        for name in ("dropout", "dropout_prob", "attention_dropout"):
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
     return backbone

@@ -120,6 +120,7 @@ class Lora(Method):
             "from transformers import AutoTokenizer\n\n"
             'folder = "."  # this folder\n'
             'names = json.load(open(folder + "/labels.json", encoding="utf-8"))\n'
+            "names = {int(number): name for number, name in names.items()}\n"
             "model = AutoPeftModelForSequenceClassification.from_pretrained(\n"
             f"    folder, id2label=names{options}\n)\n"
             "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
