@@ -192,6 +192,7 @@ def test_first_row_of_a_wide_file_without_header(tmp_path: Path) -> None:
     assert found.columns == ["column 1", "column 2", "column 3", "text"]
 
 
-def test_a_misspelt_bundled_name_is_recognised() -> None:
+def test_a_misspelt_bundled_name_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="Did you mean 'movies'"):
-        read("movei", SETTINGS)
+        read("movie", SETTINGS)
