@@ -26,6 +26,7 @@ from tests.making import TinyModel, sentences
 
 AUTO = "AutoModelForSequenceClassification"
 NAMES = ("a", "b", "c")
+MORE = tuple(pytest.param(kind, marks=pytest.mark.parity) for kind in ("gpt2", "t5", "llama"))
 SPEC = HeadSpec(AUTO, 3, "single_label_classification", NAMES)
 
 
@@ -106,7 +107,7 @@ def plain_losses(model: Any, batches: list[tuple[dict[str, Any], Any]], descent:
     return losses
 
 
-@pytest.mark.parametrize("kind", ["bert", "gpt2", "t5"])
+@pytest.mark.parametrize("kind", ["bert", *MORE])
 def test_full_fine_tuning_is_the_plain_loop(kind: str, tiny: TinyModel) -> None:
     """Same batches, no dropout: the same loss in every step."""
     backbone = load(tiny(kind, num_layers=2))
@@ -129,7 +130,7 @@ def test_full_fine_tuning_is_the_plain_loop(kind: str, tiny: TinyModel) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # peft's own, about transformers 5 and Conv1D
-@pytest.mark.parametrize("kind", ["bert", "gpt2", "t5", "llama"])
+@pytest.mark.parametrize("kind", ["bert", *MORE])
 @pytest.mark.parametrize("layers", [None, 1])
 def test_lora_is_pefts_own(kind: str, layers: int | None, tiny: TinyModel) -> None:
     """Injected by lightune and by get_peft_model, same modules: the same forward, with an update not zero."""
