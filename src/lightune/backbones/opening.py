@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from lightune.backbones.base import HeadSpec
 from lightune.backbones.digests import digest
 from lightune.backbones.source import Source
-from lightune.core.machine import give_memory_back
 from lightune.core.randomness import seed_everything
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ def open_backbone(source: Source, spec: HeadSpec, *, head: str, seed: int) -> Tr
     """The untouched backbone; everything random is seeded before the head is made."""
     from lightune.backbones.transformer import Transformer
 
-    give_memory_back()
     seed_everything(seed)
     return Transformer.load(
         str(source.folder or source.identifier),
