@@ -86,7 +86,16 @@ def check(
     for problem in result["problems"]:
         place = f"{problem['file']}:{problem['line']}" if problem["line"] else problem["file"]
         print(f"{place}: {problem['kind'].replace('_', ' ')}: {problem['message']}")
-    print(f"{len(result['problems'])} problems" if result["problems"] else "no problem found")
+    print(_conclusion(result["problems"]))
+
+
+def _conclusion(problems: list[dict[str, Any]]) -> str:
+    """How many problems there are, and whether `train` would refuse the data."""
+    if not problems:
+        return "no problem found"
+    number = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
+    fatal = sorted({problem["kind"].replace("_", " ") for problem in problems if problem["is_fatal"]})
+    return f"{number}; training will not start before this is mended: {', '.join(fatal)}" if fatal else number
 
 
 def _data_settings() -> Any:
