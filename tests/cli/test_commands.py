@@ -195,3 +195,23 @@ def test_other_tasks(task: str, tiny_bert: Path, tmp_path: Path) -> None:
     ended = lightune("evaluate", "run", "a.csv", "--json", folder=tmp_path)
     wanted = {"pair": "accuracy", "multilabel": "f1", "regress": "pearson"}[task]
     assert wanted in ended.json["metrics"]
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    import lightune
+    from lightune.cli.app import run
+
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == f"lightune {lightune.__version__}"
+
+
+def test_early_stopping_is_said(tiny_bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from lightune.cli.app import run
+    from tests.making import sentences, write_csv
+
+    data = write_csv(tmp_path / "data.csv", list(sentences(48)))
+    flags = "--method head --train.epochs 200 --train.learning-rate 1e-8 --train.patience 2".split()
+    assert (
+        run(["train", str(data), "--model", str(tiny_bert), "--output", str(tmp_path / "run"), *flags]) == 0
+    )
+    assert "epochs without a better" in " ".join(capsys.readouterr().err.split())

@@ -37,11 +37,19 @@ def run(words: Sequence[str]) -> int:
 
     GROUPS.clear()
     try:
+        if list(words) == ["--version"]:
+            import lightune
+
+            print(f"lightune {lightune.__version__}")
+            return 0
         rest, found = take_flags(words, ("train", "method", "data", "cache"), _switches())
         GROUPS.update(found)
-        if "--help" in rest and rest[0] in ("train", "plan"):
-            return _help_with_settings(rest)
-        result = app(rest, prog_name="lightune", standalone_mode=False)
+        wants_settings = "--help" in rest and rest[0] in ("train", "plan")
+        result = (
+            _help_with_settings(rest)
+            if wants_settings
+            else app(rest, prog_name="lightune", standalone_mode=False)
+        )
         if result == STOPPED:  # typer turns Ctrl-C into this code
             return _stopped(words)
         return result if isinstance(result, int) else 0

@@ -32,6 +32,7 @@ class Progress:
     step_losses: list[float] = field(default_factory=list)
     epochs: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = -1
+    risen_epoch: int = 0
     best_score: float = float("-inf")
     seconds: float = 0.0
     is_finished: bool = False

@@ -198,10 +198,12 @@ def _end_epoch(
     progress.step_in_epoch = 0
     if work.validate is not None:
         row |= work.validate()
-        if row["score"] >= progress.best_score:
+        if row["score"] > progress.best_score:
+            progress.risen_epoch = progress.epoch
+        if row["score"] >= progress.best_score:  # of equal epochs the later one, with the lower rate
             progress.best_score, progress.best_epoch = row["score"], progress.epoch
             best = {name: one.detach().clone() for name, one in named.items()}
-        is_stale = progress.epoch - progress.best_epoch >= descent.patience > 0
+        is_stale = progress.epoch - progress.risen_epoch >= descent.patience > 0
         progress.is_finished = is_stale or not math.isfinite(row["train_loss"])
     progress.epochs.append(row)
     return best

@@ -64,7 +64,9 @@ class Planned:
 
 
 def show_seconds(seconds: float) -> str:
-    """`45 s`, `3.2 min`, `1.5 h`."""
+    """`2.4 s`, `45 s`, `3.2 min`, `1.5 h`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
@@ -146,8 +148,9 @@ def require_budget(request: Request, planned: Planned) -> None:
     cost = planned.cost
     if request.budget and cost.seconds > 1.1 * parse_seconds(request.budget):
         need = show_seconds(cost.seconds)
-        minutes = math.ceil(cost.seconds / 60)
-        hint = f"Give --budget {minutes}m, fewer --train.epochs, or a cheaper --method (head)."
+        least = cost.seconds
+        nearest = f"{math.ceil(least)}s" if least < 90 else f"{math.ceil(least / 60)}m"
+        hint = f"Give --budget {nearest}, fewer --train.epochs, or a cheaper --method (head)."
         raise UserError(f"this run would take about {need}, more than --budget {request.budget}", hint=hint)
     if request.memory and cost.peak_memory_bytes > parse_size(request.memory):
         need = f"{cost.peak_memory_bytes / 1e9:.1f} GB"

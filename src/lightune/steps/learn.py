@@ -90,6 +90,10 @@ def learn(
         progress = fit(work, descent, folder=folder, bar=bar)
     backbone.model.eval()
     prepared.seconds["train"] = time.perf_counter() - began
+    if progress.epoch < descent.epochs and np.isfinite(progress.step_losses[-1]):
+        why = f"{descent.patience} epochs without a better {task.best_by} on the validation rows"
+        kept = f"epoch {progress.best_epoch} is kept"
+        show.note(f"stopped after epoch {progress.epoch} of {descent.epochs}: {why}; {kept}")
     if not np.isfinite(progress.step_losses[-1]):
         if folder is not None:
             checkpoints.remove(folder)  # nothing there is worth going on with
