@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lightune.core.randomness import generator
 from lightune.core.tokens import Ints, Tokens
@@ -72,14 +71,3 @@ def sequence_batches(lengths: Ints, sequences: Ints, batch_tokens: int) -> list[
         np.zeros(0, np.int32), None, np.concatenate([[0], np.cumsum(lengths)]), np.arange(len(lengths) + 1)
     )
     return reading_batches(whole, sequences, batch_tokens)
-
-
-def padding_share(tokens: Tokens, batches: Sequence[NDArray[np.int64]]) -> float:
-    """The share of padded places that hold no token."""
-    longest, windows = tokens.example_lengths, np.diff(tokens.windows)
-    padded = sum(int(longest[batch].max() * windows[batch].sum()) for batch in batches)
-    real = sum(
-        int((tokens.offsets[tokens.windows[batch + 1]] - tokens.offsets[tokens.windows[batch]]).sum())
-        for batch in batches
-    )
-    return 1 - real / max(padded, 1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lightune.core.progress import Show
 from lightune.core.tokens import Ints
+from lightune.evaluate.classes import confusion_matrix
 from lightune.history.ladder import run_baselines
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import predict_logits
@@ -79,9 +80,9 @@ def confusion(task: Task, measured: Measured, targets: NDArray[Any]) -> list[lis
     """Gold classes by predicted classes; None for tasks without classes."""
     if task.kind != "classes":
         return None
-    number = len(task.labels)
-    flat = targets[measured.rows] * number + measured.logits.argmax(axis=1)
-    return np.bincount(flat, minlength=number * number).reshape(number, number).tolist()
+    predicted = measured.logits.argmax(axis=1)
+    counts: list[list[int]] = confusion_matrix(targets[measured.rows], predicted, len(task.labels)).tolist()
+    return counts
 
 
 def mistakes(gathered: Gathered, measured: Measured) -> list[dict[str, Any]]:
