@@ -16,6 +16,7 @@ from lightune.data.settings import DataSettings
 from lightune.engine.settings import CacheSettings, TrainSettings, parse_seconds, parse_size
 
 HEADS = ("auto", "standard", "mean", "attention", "first", "last")
+PRECISIONS = ("exact", "fast")
 GROUPS = ("train", "method", "data", "cache")
 SLOW_BUT_SURE = "lora"
 
@@ -36,6 +37,7 @@ class Request:
     validation: str | None = None
     test: str | None = None
     output: str | None = None
+    precision: str = "fast"
     seed: int = 0
     folds: int = 0
     resume: bool = False
@@ -59,6 +61,8 @@ class Request:
             self.check_name(tasks, self.task)
         if self.head not in HEADS:
             raise UserError(f"unknown head {self.head!r}", hint=f"Known: {', '.join(HEADS)}.")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"unknown precision {self.precision!r}", hint=f"Known: {', '.join(PRECISIONS)}.")
         self.method_settings(self.method_name)
         _ = self.train, self.data_settings, self.cache
         if self.budget is not None:

@@ -14,6 +14,7 @@ from lightune.runs.folder import RunState, read_state
 
 if TYPE_CHECKING:
     from lightune.backbones.transformer import Transformer
+    from lightune.methods.base import Method
     from lightune.tasks.base import Prediction, Task
 
 CHUNK_ROWS = 2048  # rows held at once when a file is streamed
@@ -23,10 +24,13 @@ READ_TOKENS = 2048
 class Run:
     """A run folder ready to use. `predict` takes texts, `evaluate` labelled data."""
 
-    def __init__(self, folder: Path, state: RunState, task: Task, backbone: Transformer) -> None:
+    def __init__(
+        self, folder: Path, state: RunState, task: Task, method: Method, backbone: Transformer
+    ) -> None:
         self.folder = folder
         self.state = state
         self.task = task
+        self.method = method
         self.backbone = backbone
         self.metrics: dict[str, Any] = {}
 
@@ -60,7 +64,7 @@ class Run:
             return np.zeros((0, max(1, len(self.task.labels))), dtype=np.float32)
         tokens = encode(self.backbone.tokenizer, texts, Limits(**self.state.limits)).tokens
         return logits_of(
-            self.backbone.forward,
+            lambda batch: self.method.forward(self.backbone, batch),
             tokens,
             np.arange(len(texts)),
             pad_id=self.backbone.pad_id,
@@ -135,7 +139,7 @@ def load(folder: str | Path, show: Show | None = None) -> Run:
     backbone = open_backbone(source, task.head_spec(), head=state.head, seed=0)
     method.load(backbone, folder)
     backbone.model.eval()
-    run = Run(folder, state, task, backbone)
+    run = Run(folder, state, task, method, backbone)
     run.metrics = read_metrics(folder)
     return run
 

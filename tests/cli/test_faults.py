@@ -86,7 +86,7 @@ def test_disk_full_in_the_store(trained: Trained, tmp_path: Path, monkeypatch: p
 
     copy_of(trained, tmp_path)
     monkeypatch.setenv("LIGHTUNE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(activations, "_flush", fail_at(1, activations._flush, FULL))
+    monkeypatch.setattr(activations, "_save_array", fail_at(1, activations._save_array, FULL))
     ended = lightune(*trained.words, "--json", folder=tmp_path)
     assert "disk is full: training goes on without stored activations" in " ".join(ended.err.split())
     assert ended.code == 0

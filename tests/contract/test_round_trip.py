@@ -48,7 +48,13 @@ def train_and_look(folder: Path, model: Path, texts: list[tuple[str, ...]], **as
     original = keep.keep
 
     def look(outcome: keep.Outcome, work: Path, output: Path) -> None:
-        run = Run(work, keep.run_state(outcome), outcome.gathered.task, outcome.prepared.backbone)
+        run = Run(
+            work,
+            keep.run_state(outcome),
+            outcome.gathered.task,
+            outcome.prepared.method,
+            outcome.prepared.backbone,
+        )
         labels = [one.label for one in run.predict(texts)]
         seen.append(Saved(output, texts, run.logits(texts), labels))
         original(outcome, work, output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,10 +37,26 @@ def tokens_of(backbone: Transformer, number: int) -> Tokens:
     return encode(backbone.tokenizer, texts, Limits(64, "truncate", 1)).tokens
 
 
-def fill(backbone: Transformer, tokens: Tokens, tap: Tap, dtype: str = "float32") -> store.Filled:
-    space = store.space_of(backbone, tap, dtype)
+@dataclass(frozen=True)
+class Reading:
+    activations: store.StoredActivations
+    num_read: int
+    num_found: int
+
+
+def fill_all(
+    backbone: Transformer, tokens: Tokens, taps: list[Tap], dtype: str = "float32", kernel: str = "k"
+) -> store.Filled:
+    filling = store.Filling(tokens, {tap: store.space_of(backbone, tap, dtype, kernel) for tap in taps})
     with Show(is_quiet=True).bar("", 1) as bar:
-        return store.fill(backbone, tokens, tap, space=space, batch_tokens=256, bar=bar)
+        return store.fill(backbone, filling, backbone.below, batch_tokens=256, bar=bar)
+
+
+def fill(
+    backbone: Transformer, tokens: Tokens, tap: Tap, dtype: str = "float32", kernel: str = "k"
+) -> Reading:
+    filled = fill_all(backbone, tokens, [tap], dtype, kernel)
+    return Reading(filled.activations[tap], filled.num_read, filled.num_found)
 
 
 def test_reads_back_what_the_network_gave(backbone: Transformer) -> None:
@@ -79,14 +96,18 @@ def test_values_do_not_depend_on_what_was_stored_before(backbone: Transformer) -
     assert np.abs(whole - parts).max() < 1e-5
 
 
-@pytest.mark.parametrize("change", ["depth", "dtype", "digest"])
+@pytest.mark.parametrize("change", ["depth", "dtype", "digest", "kernel"])
 def test_nothing_is_served_for_another_space(backbone: Transformer, change: str) -> None:
     tokens = tokens_of(backbone, 5)
     fill(backbone, tokens, Tap(2))
     if change == "digest":
         backbone.digest = "another"
     other = fill(
-        backbone, tokens, Tap(3 if change == "depth" else 2), "float16" if change == "dtype" else "float32"
+        backbone,
+        tokens,
+        Tap(3 if change == "depth" else 2),
+        "float16" if change == "dtype" else "float32",
+        "another" if change == "kernel" else "k",
     )
     assert other.num_read == 5
 
@@ -109,7 +130,7 @@ def test_half_written_shard_is_never_read(backbone: Transformer) -> None:
 
 def test_two_writers_share_a_space(backbone: Transformer) -> None:
     """Two shelves opened at once, each writing: both end with everything."""
-    space = store.space_of(backbone, Tap(2), "float32")
+    space = store.space_of(backbone, Tap(2), "float32", "k")
     one, two = store.Shelf(space), store.Shelf(space)
     rows = np.ones((3, backbone.width), dtype=np.float32)
     one.write([b"a" * 16], np.array([3]), rows)
@@ -123,8 +144,8 @@ def test_limit_drops_the_oldest_space_and_keeps_its_own(backbone: Transformer) -
         filled = fill(backbone, tokens_of(backbone, 10), Tap(depth))
         os.utime(filled.activations.shelf.folder / "space.json", (depth * 1000, depth * 1000))
     size = store.entries()[0].bytes
-    keep = store.space_of(backbone, Tap(1), "float32").name
-    dropped = store.make_room(2 * size + 1, 0, keep)
+    keep = store.space_of(backbone, Tap(1), "float32", "k").name
+    dropped = store.make_room(2 * size + 1, 0, {keep})
     assert [one.depth for one in dropped] == [2]
     assert {one.depth for one in store.entries()} == {1, 3}
     assert store.clear() > 0
@@ -145,3 +166,17 @@ def test_values_too_large_for_float16_are_refused(backbone: Transformer) -> None
     backbone.layers()[0].output.LayerNorm.weight.data *= 1e7  # type: ignore[union-attr]
     with pytest.raises(UserError, match="float32"):
         fill(backbone, tokens_of(backbone, 3), Tap(1), "float16")
+
+
+def test_several_depths_are_read_in_one_pass_and_only_what_one_lacks(backbone: Transformer) -> None:
+    tokens = tokens_of(backbone, 12)
+    fill(backbone, tokens_of(backbone, 5), Tap(1))
+    taps = [Tap(1), Tap(3), Tap(backbone.depth)]
+    filled = fill_all(backbone, tokens, taps)
+    assert filled.num_read == 12, "five of them are at depth 1 and nowhere else"
+    batch = tokens.batch(np.arange(12), pad_id=backbone.pad_id)
+    expected = backbone.below(batch, taps)
+    for tap, hidden in filled.read(batch).items():
+        assert torch.allclose(hidden, expected[tap] * batch.attention_mask[..., None], atol=1e-5)
+    assert len(filled.activations[Tap(1)].shelf.place) == 12, "nothing is stored twice"
+    assert sum(len(rows) for rows in filled.activations[Tap(1)].shelf.shards) == tokens.num_tokens

@@ -162,6 +162,13 @@ class Transformer(Backbone):
         output = self.model(**batch.inputs())
         return output if isinstance(output, torch.Tensor) else output.logits
 
+    def plain_forward(self, batch: Batch) -> torch.Tensor:
+        """Logits (B, C) of the network as it was before a method put an adapter into it."""
+        if self.peft_model is None:
+            return self.forward(batch)
+        with self.peft_model.disable_adapter():
+            return self.forward(batch)
+
     @torch.no_grad()
     def verified_cut(self, depth: int) -> int:
         """The highest cut at or under `depth` at which the two parts together equal the whole, 0 at worst.

@@ -34,6 +34,9 @@ Memory = Annotated[str | None, typer.Option(help="most memory it may take, like 
 Validation = Annotated[str | None, typer.Option(help="a file to choose the best epoch by")]
 Test = Annotated[str | None, typer.Option(help="a file to measure the result on")]
 Output = Annotated[str | None, typer.Option(help="the run folder to write [runs/DATA-METHOD-N]")]
+Precision = Annotated[
+    str, typer.Option(help="exact: float32; fast: the quickest arithmetic that this machine has, measured")
+]
 Seed = Annotated[int, typer.Option(help="of everything random")]
 Folds = Annotated[int, typer.Option(help="also k-fold cross-validation, with this many folds")]
 Resume = Annotated[bool, typer.Option("--resume", help="go on with the unfinished run of the same command")]
@@ -42,7 +45,7 @@ Config = Annotated[Path | None, typer.Option(help="a TOML file of settings, such
 Json = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="no progress, only warnings and the result")]
 
-RUN_KEYS = {"task", "text", "label", "model", "method", "head", "validation", "test", "seed"}
+RUN_KEYS = {"task", "text", "label", "model", "method", "head", "validation", "test", "precision", "seed"}
 CONFIG_GROUPS = ("run", "train", "method", "data", "cache")
 
 
@@ -60,6 +63,7 @@ def train(
     validation: Validation = None,
     test: Test = None,
     output: Output = None,
+    precision: Precision = "fast",
     seed: Seed = 0,
     folds: Folds = 0,
     resume: Resume = False,
@@ -92,6 +96,7 @@ def plan(
     validation: Validation = None,
     test: Test = None,
     output: Output = None,
+    precision: Precision = "fast",
     seed: Seed = 0,
     folds: Folds = 0,
     config: Config = None,

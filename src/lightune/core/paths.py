@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import sys
+import uuid
 from pathlib import Path
 
 from lightune.core.errors import UserError
@@ -56,6 +57,13 @@ def file_sha256(path: Path) -> str:
     """The hex sha256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it appears whole or not at all."""
+    work = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    work.write_bytes(data)
+    work.replace(path)
 
 
 def replace_folder(work: Path, final: Path) -> None:

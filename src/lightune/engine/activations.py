@@ -17,7 +17,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from lightune.backbones.base import Backbone, Tap
 from lightune.core.errors import UserError
-from lightune.core.paths import cache_folder
+from lightune.core.paths import cache_folder, write_whole
 from lightune.core.tokens import Batch, Ints, Tokens, flat_index, unpad
 from lightune.engine.batches import sequence_batches
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from lightune.core.progress import Bar
 
+Below = Callable[[Batch, Sequence[Tap]], "Mapping[Tap, torch.Tensor]"]
 SHARD_BYTES = 64 * 10**6
 KEY_BYTES = 16
 LARGEST_HALF = 6e4  # float16 ends at 65,504
@@ -67,13 +68,6 @@ def store_folder() -> Path:
     return folder
 
 
-def kernel_name(device: str) -> str:
-    """What computes the frozen part: values of one are never served for another."""
-    import torch
-
-    return f"torch-{torch.__version__.split('+')[0]}-{device.split(':', maxsplit=1)[0]}-float32"
-
-
 class Shelf:
     """The shards of one space, memory-mapped."""
 
@@ -83,7 +77,7 @@ class Shelf:
         self.folder.mkdir(exist_ok=True, mode=0o700)
         description = self.folder / "space.json"
         if not description.exists():
-            _write_whole(description, json.dumps(asdict(space)).encode())
+            write_whole(description, json.dumps(asdict(space)).encode())
         os.utime(description)  # the store drops what was used longest ago
         self.shards: list[NDArray[Any]] = []
         self.place: dict[bytes, tuple[int, int, int]] = {}
@@ -156,15 +150,15 @@ class StoredActivations:
         return padded
 
 
-def space_of(backbone: Backbone, tap: Tap, dtype: str) -> Space:
-    """The space that a backbone's activations at `tap` belong to."""
+def space_of(backbone: Backbone, tap: Tap, dtype: str, kernel: str) -> Space:
+    """The space that a backbone's activations at `tap` belong to; `kernel` says what computes them."""
     return Space(
         backbone=backbone.identifier,
         digest=backbone.digest,
         depth=tap.depth,
         reduction=tap.reduction,
         dtype=dtype,
-        kernel=kernel_name(backbone.device),
+        kernel=kernel,
         width=backbone.width,
     )
 
@@ -177,19 +171,76 @@ def bytes_needed(tokens: Tokens, tap: Tap, space: Space) -> int:
 
 @dataclass(frozen=True)
 class Filled:
-    """What filling did: the activations, sequences read now and found stored, seconds."""
+    """What filling did: the activations by tap, sequences read now and found stored, seconds."""
 
-    activations: StoredActivations
+    activations: Mapping[Tap, StoredActivations]
     num_read: int
     num_found: int
     num_tokens_read: int
     seconds: float
 
+    def read(self, batch: Batch) -> dict[Tap, torch.Tensor]:
+        """The stored activations of a batch at every tap."""
+        return {tap: stored.read(batch) for tap, stored in self.activations.items()}
 
-def fill(
-    backbone: Backbone, tokens: Tokens, tap: Tap, *, space: Space, batch_tokens: int, bar: Bar
-) -> Filled:
-    """Read through the frozen part what is not stored yet, and open all of it.
+
+class Filling:
+    """Which sequences are missing from the shelves of some taps, and the adding of them."""
+
+    def __init__(self, tokens: Tokens, spaces: Mapping[Tap, Space]) -> None:
+        self.tokens = tokens
+        self.keys = tokens.keys()
+        self.shelves = {tap: Shelf(space) for tap, space in spaces.items()}
+        first_of = {key: number for number, key in reversed(list(enumerate(self.keys)))}
+        self.unique = np.array(sorted(first_of.values()), dtype=np.int64)
+        self.lacking = {
+            tap: {number for number in self.unique.tolist() if self.keys[number] not in shelf.place}
+            for tap, shelf in self.shelves.items()
+        }
+        self.missing: set[int] = set().union(*self.lacking.values())
+        self._pending: dict[Tap, list[tuple[list[bytes], Ints, NDArray[Any]]]] = {}
+        self._size = 0
+
+    @property
+    def num_missing_tokens(self) -> int:
+        """Tokens of the sequences that at least one tap lacks."""
+        return int(self.tokens.lengths[list(self.missing)].sum()) if self.missing else 0
+
+    def add(self, sequences: Ints, batch: Batch, found: Mapping[Tap, torch.Tensor]) -> None:
+        """Take in what was computed for a batch of `sequences`; written shard by shard."""
+        for tap, hidden in found.items():
+            wanted = np.array([number in self.lacking[tap] for number in sequences.tolist()])
+            if not wanted.any():
+                continue
+            lengths = self.tokens.lengths[sequences]
+            flat = unpad(hidden, batch) if tap.reduction == "tokens" else hidden
+            rows = _stored_form(flat.float().cpu().numpy(), self.shelves[tap].space.dtype)
+            if tap.reduction != "tokens":
+                lengths = np.ones(len(sequences), np.int64)
+            if not wanted.all():
+                rows, lengths = rows[np.repeat(wanted, lengths)], lengths[wanted]
+            keys = [self.keys[number] for number in sequences[wanted]]
+            self._pending.setdefault(tap, []).append((keys, lengths, rows))
+            self._size += rows.nbytes
+        if self._size > SHARD_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has been added since the last shard."""
+        for tap, parts in self._pending.items():
+            keys = [key for part, _, _ in parts for key in part]
+            lengths = np.concatenate([part for _, part, _ in parts])
+            self.shelves[tap].write(keys, lengths, np.concatenate([part for _, _, part in parts]))
+        self._pending.clear()
+        self._size = 0
+
+    def opened(self) -> dict[Tap, StoredActivations]:
+        """The activations of all sequences; only once none is missing."""
+        return {tap: StoredActivations(shelf, self.keys, tap) for tap, shelf in self.shelves.items()}
+
+
+def fill(backbone: Backbone, filling: Filling, below: Below, *, batch_tokens: int, bar: Bar) -> Filled:
+    """Read through the frozen part, by `below`, what is not stored yet, and open all of it.
 
     The batches are planned over all sequences before the stored ones are left out, so that a killed and
     resumed filling computes the same numbers as an undisturbed one.
@@ -198,56 +249,39 @@ def fill(
         UserError: a value does not fit float16.
     """
     began = time.perf_counter()
-    shelf = Shelf(space)
-    keys = tokens.keys()
-    first_of = {key: number for number, key in reversed(list(enumerate(keys)))}
-    unique = np.array(sorted(first_of.values()), dtype=np.int64)
-    missing = {number for number in unique.tolist() if keys[number] not in shelf.place}
-    pending: list[tuple[list[bytes], Ints, NDArray[Any]]] = []
-    size = num_tokens_read = 0
-    for batch_sequences in sequence_batches(tokens.lengths, unique, batch_tokens):
-        chosen = np.array(
-            [number for number in batch_sequences.tolist() if number in missing], dtype=np.int64
-        )
+    tokens, missing = filling.tokens, filling.missing
+    for batch_sequences in sequence_batches(tokens.lengths, filling.unique, batch_tokens):
         bar.advance(int(tokens.lengths[batch_sequences].sum()))
-        if len(chosen) == 0:
-            continue
-        rows, lengths = _compute(backbone, tokens, chosen, tap, space)
-        num_tokens_read += int(tokens.lengths[chosen].sum())
-        pending.append(([keys[number] for number in chosen], lengths, rows))
-        size += rows.nbytes
-        if size > SHARD_BYTES:
-            _flush(shelf, pending)
-            size = 0
-    _flush(shelf, pending)
-    found = StoredActivations(shelf, keys, tap)
-    seconds = time.perf_counter() - began
-    return Filled(found, len(missing), len(unique) - len(missing), num_tokens_read, seconds)
+        sequences = np.array([one for one in batch_sequences.tolist() if one in missing], dtype=np.int64)
+        if len(sequences):
+            owner = np.arange(len(sequences))
+            batch = tokens.batch_of_sequences(
+                sequences, owner, pad_id=backbone.pad_id, device=backbone.device
+            )
+            filling.add(sequences, batch, below(batch, list(filling.shelves)))
+    filling.flush()
+    return Filled(
+        filling.opened(),
+        len(missing),
+        len(filling.unique) - len(missing),
+        filling.num_missing_tokens,
+        time.perf_counter() - began,
+    )
 
 
-def _compute(
-    backbone: Backbone, tokens: Tokens, sequences: Ints, tap: Tap, space: Space
-) -> tuple[NDArray[Any], Ints]:
-    owner = np.arange(len(sequences))
-    batch = tokens.batch_of_sequences(sequences, owner, pad_id=backbone.pad_id, device=backbone.device)
-    hidden = backbone.below(batch, [tap])[tap]
-    flat = unpad(hidden, batch) if tap.reduction == "tokens" else hidden
-    rows = flat.float().cpu().numpy()
-    if space.dtype == "float16" and float(np.abs(rows).max()) > LARGEST_HALF:
+def _stored_form(rows: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """As `dtype`.
+
+    Raises:
+        UserError: a value does not fit float16.
+    """
+    largest = float(np.abs(rows).max())
+    if dtype == "float16" and largest > LARGEST_HALF:
         raise UserError(
-            f"this model's activations reach {np.abs(rows).max():.3g}, more than float16 holds",
+            f"this model's activations reach {largest:.3g}, more than float16 holds",
             hint="Add: --cache.dtype float32",
         )
-    lengths = tokens.lengths[sequences] if tap.reduction == "tokens" else np.ones(len(sequences), np.int64)
-    return rows.astype(space.dtype), lengths
-
-
-def _flush(shelf: Shelf, pending: list[tuple[list[bytes], Ints, NDArray[Any]]]) -> None:
-    if pending:
-        keys = [key for part, _, _ in pending for key in part]
-        lengths = np.concatenate([part for _, part, _ in pending])
-        shelf.write(keys, lengths, np.concatenate([part for _, _, part in pending]))
-        pending.clear()
+    return rows.astype(dtype)
 
 
 def _save_array(path: Path, array: NDArray[Any]) -> None:
@@ -260,12 +294,6 @@ def _save_array(path: Path, array: NDArray[Any]) -> None:
         work.replace(path)
     finally:
         work.unlink(missing_ok=True)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    work = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    work.write_bytes(data)
-    work.replace(path)
 
 
 @dataclass(frozen=True)
@@ -309,15 +337,15 @@ def entries() -> list[Entry]:
     return sorted(found, key=lambda entry: -entry.used)
 
 
-def make_room(limit_bytes: int, needed_bytes: int, keep: str) -> list[Entry]:
-    """Drop the spaces used longest ago until `needed_bytes` more fit; never the one called `keep`."""
+def make_room(limit_bytes: int, needed_bytes: int, keep: Container[str]) -> list[Entry]:
+    """Drop the spaces used longest ago until `needed_bytes` more fit; never those named in `keep`."""
     known = entries()
     total = sum(entry.bytes for entry in known)
     dropped = []
     for entry in reversed(known):
         if total + needed_bytes <= limit_bytes:
             break
-        if entry.name != keep:
+        if entry.name not in keep:
             clear([entry.name])
             total -= entry.bytes
             dropped.append(entry)

@@ -88,12 +88,14 @@ def rate_factor(schedule: str, step: int, total: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def parameter_groups(work: Work, descent: Descent) -> list[dict[str, Any]]:
+def parameter_groups(
+    model: nn.Module, head_prefixes: tuple[str, ...], descent: Descent
+) -> list[dict[str, Any]]:
     """Trainable parameters by (is head, decays): biases and normalisations do not decay."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in work.model.named_parameters():
+    for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            is_head = name.startswith(work.head_prefixes)
+            is_head = name.startswith(head_prefixes)
             groups.setdefault((is_head, parameter.ndim > 1), []).append(parameter)
     return [
         {
@@ -120,7 +122,7 @@ def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -
     """
     torch.manual_seed(descent.seed)  # dropout must not depend on what was calibrated before
     named = {name: one for name, one in work.model.named_parameters() if one.requires_grad}
-    optimizer = make_optimizer(parameter_groups(work, descent), descent)
+    optimizer = make_optimizer(parameter_groups(work.model, work.head_prefixes, descent), descent)
     progress, best = Progress(), {}
     earlier = checkpoints.load(folder) if folder else None
     if earlier is not None:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from lightune.backbones.base import Backbone, Tap
+from lightune.backbones.base import Backbone
 from lightune.core.machine import memory_bytes
-from lightune.core.tokens import Batch, Ints, Tokens, pool_windows
+from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.engine.batches import epoch_steps, reading_batches
 
 SAMPLE_SECONDS = 0.7  # for each of the three measurements: two seconds in all
@@ -30,14 +30,19 @@ class Calibration:
     """Measured on this machine: seconds per padded token, and bytes.
 
     Attributes:
-        forward: the whole network, no gradient; below: its frozen part; step: a training step above the cut.
+        plain: the whole network in float32, no gradient: the unit of `backbone_passes`.
+        below: the frozen part, in the arithmetic of the run; 0 where there is none.
+        forward: logits of held-out rows, from what is stored; step: the same with its backward pass.
+        step_seconds: what a step costs beside its tokens: the optimiser.
         saved_bytes: what one padded token of a training step keeps for the backward pass.
         base_bytes: the process before training.
     """
 
-    forward: float
+    plain: float
     below: float
+    forward: float
     step: float
+    step_seconds: float
     saved_bytes: float
     base_bytes: int
 
@@ -71,17 +76,18 @@ class Sizes:
 
 
 def time_passes(run: Callable[[Batch], Any], batches: list[Batch], seconds: float) -> float:
-    """Seconds per padded token of `run`, the median over batches for about `seconds`."""
+    """Seconds per padded token of `run`: the median of each batch, over all batches, for about `seconds`."""
     run(batches[0])
-    rates = []
+    taken: list[list[float]] = [[] for _ in batches]
     began = time.perf_counter()
-    for batch in batches * 8:
+    for number in range(len(batches) * 8):
         start = time.perf_counter()
-        run(batch)
-        rates.append((time.perf_counter() - start) / batch.num_padded_tokens)
+        run(batches[number % len(batches)])
+        taken[number % len(batches)].append(time.perf_counter() - start)
         if time.perf_counter() - began > seconds:
             break
-    return float(np.median(rates))
+    timed = [(np.median(times), batch) for times, batch in zip(taken, batches, strict=True) if times]
+    return float(sum(one for one, _ in timed) / sum(batch.num_padded_tokens for _, batch in timed))
 
 
 def sample_batches(
@@ -94,75 +100,87 @@ def sample_batches(
     return [tokens.batch(piece, pad_id=backbone.pad_id, device=backbone.device) for piece in chosen]
 
 
-def calibrate(
-    backbone: Backbone,
-    batches: list[Batch],
-    tap: Tap,
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    targets: Callable[[int], torch.Tensor],
-    train_tokens: int,
-    stored: Callable[[Batch], torch.Tensor] | None = None,
-) -> Calibration:
-    """Time the whole forward, the part below the cut, and a training step above it.
+@dataclass(frozen=True)
+class Passes:
+    """What is to be timed, each a function of a batch.
 
-    `targets(n)` gives n targets of any value: the cost does not depend on them. `train_tokens` is what the
-    run will train on in all: a short run is calibrated more briefly.
-    `stored` reads activations that are on disk already: then nothing is sent through the frozen part.
+    Attributes:
+        plain: the whole network; below: its frozen part, None when nothing is to be read; forward: logits as
+            the run gets them; step_loss: the mean loss of a training step.
+        plain_speed: padded tokens a second of `plain`, where that is known already.
+    """
+
+    model: torch.nn.Module
+    plain: Callable[[Batch], Any]
+    below: Callable[[Batch], Any] | None
+    forward: Callable[[Batch], Any]
+    step_loss: Callable[[Batch], torch.Tensor]
+    start_training: Callable[[], None]
+    make_optimizer: Callable[[], torch.optim.Optimizer]
+    plain_speed: float | None = None
+
+
+def calibrate(passes: Passes, batches: list[Batch], train_tokens: int) -> Calibration:
+    """Time a few passes and training steps: about two seconds, less for a run of few `train_tokens`.
+
+    The weights, their gradients and the random state are left as they were.
     """
     base = memory_bytes()
-    backbone.model.eval()
+    model = passes.model
+    random = torch.get_rng_state()
+    model.eval()
     with torch.no_grad():
         began = time.perf_counter()
-        backbone.forward(batches[0])
+        passes.plain(batches[0])
         first = (time.perf_counter() - began) / batches[0].num_padded_tokens
         patience = min(SAMPLE_SECONDS, SAMPLE_SHARE * first * train_tokens)
-        forward = time_passes(backbone.forward, batches, patience)
-    is_cut = tap.depth > 0
-    below = 0.0
-    if is_cut and stored is None:
-        below = time_passes(lambda batch: backbone.below(batch, [tap]), batches, patience)
-    read = stored or (lambda batch: backbone.below(batch, [tap])[tap].clone())
-    hidden = {id(batch): read(batch) for batch in batches} if is_cut else {}
-    backbone.set_training(tap.depth)
+        known = passes.plain_speed
+        plain = 1 / known if known else time_passes(passes.plain, batches, patience)
+        below = time_passes(passes.below, batches, patience) if passes.below else 0.0
+        forward = time_passes(passes.forward, batches, patience / 2)
+    passes.start_training()
 
     def one_step(batch: Batch) -> None:
-        logits = backbone.above(hidden[id(batch)], batch, tap) if is_cut else backbone.forward(batch)
-        logits = pool_windows(logits, batch)
-        loss(logits, targets(len(logits))).mean().backward()  # type: ignore[no-untyped-call]
+        passes.step_loss(batch).backward()  # type: ignore[no-untyped-call]
 
-    weights = {one.untyped_storage().data_ptr() for one in backbone.model.parameters()}
+    weights = {one.untyped_storage().data_ptr() for one in model.parameters()}
     saved = _saved_bytes(lambda: one_step(batches[0]), weights) / batches[0].num_padded_tokens
-    state = torch.get_rng_state()
-    step = time_passes(one_step, batches, patience)
-    torch.set_rng_state(state)
-    for parameter in backbone.model.parameters():
+    step = time_passes(one_step, batches, 2 * patience)
+    step_seconds = _optimizer_seconds(passes.make_optimizer())
+    torch.set_rng_state(random)
+    for parameter in model.parameters():
         parameter.grad = None
-    backbone.model.eval()
-    return Calibration(forward, below, step, saved, base)
+    model.eval()
+    return Calibration(plain, below, forward, step, step_seconds, saved, base)
+
+
+def _optimizer_seconds(optimizer: torch.optim.Optimizer) -> float:
+    """Seconds of clipping and of a step of the optimiser, at a rate of 0 so that nothing moves."""
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+    parameters = [one for group in optimizer.param_groups for one in group["params"]]
+    optimizer.step()  # makes its state
+    began = time.perf_counter()
+    for _ in range(2):
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+    return (time.perf_counter() - began) / 2
 
 
 def predict_cost(
-    calibration: Calibration,
-    sizes: Sizes,
-    *,
-    num_trainable: int,
-    step_overhead: float,
-    optimizer: str,
-    depth: int,
-    num_layers: int,
+    calibration: Calibration, sizes: Sizes, *, num_trainable: int, optimizer: str, depth: int
 ) -> Cost:
     """Seconds and bytes of a whole run: read once, train the epochs, validate each, test once."""
     reading = calibration.below * sizes.missing_tokens
-    above = calibration.forward * (1 - depth / num_layers)  # held-out rows skip what is stored
-    evaluating = above * (sizes.held_tokens * sizes.epochs + sizes.test_tokens)
-    training = calibration.step * sizes.train_tokens * sizes.epochs + step_overhead * sizes.steps
+    evaluating = calibration.forward * (sizes.held_tokens * (sizes.epochs + 1) + sizes.test_tokens)
+    training = calibration.step * sizes.train_tokens * sizes.epochs + calibration.step_seconds * sizes.steps
     copies = 1 + OPTIMIZER_COPIES[optimizer] + 1  # gradient, optimiser, best weights kept
     peak = (
         calibration.base_bytes
         + calibration.saved_bytes * sizes.biggest_piece
         + copies * FLOAT * num_trainable
     )
-    seconds = sizes.fixed_seconds + reading + training + max(evaluating, 0.0)
+    seconds = sizes.fixed_seconds + reading + training + evaluating
     return Cost(seconds, int(peak), num_trainable, depth)
 
 

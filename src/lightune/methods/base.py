@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from lightune.backbones.transformer import Transformer
+    from lightune.core.tokens import Batch
 
 TRAINED_FILE = "trained.safetensors"
 Schedule = Literal["linear", "cosine", "onecycle", "constant"]
@@ -84,9 +86,20 @@ class Method(ABC):
             raise UserError(f"the model has {depth} layers, so {layers} of them cannot train", hint=hint)
         return 0 if layers is None else depth - layers
 
-    def tap(self, depth: int) -> Tap:
-        """Where, and reduced how, the trainable part reads the activations."""
-        return Tap(self.frozen_depth(depth))
+    def taps(self, depth: int) -> tuple[Tap, ...]:
+        """Where, and reduced how, the trainable part reads the activations; one at depth 0: no cut."""
+        return (Tap(self.frozen_depth(depth)),)
+
+    def logits(
+        self, backbone: Transformer, activations: Mapping[Tap, torch.Tensor], batch: Batch
+    ) -> torch.Tensor:
+        """(B, C) logits from the activations at `taps`, each (B, T, H), or (B, H) where reduced."""
+        [(tap, hidden)] = activations.items()
+        return backbone.above(hidden, batch, tap)
+
+    def forward(self, backbone: Transformer, batch: Batch) -> torch.Tensor:
+        """(B, C) logits from the tokens: the whole network."""
+        return backbone.forward(batch)
 
     def prepare(self, backbone: Transformer, pooled: torch.Tensor) -> None:
         """Look at the reduced activations (N, H) of some training rows before training, where it helps."""

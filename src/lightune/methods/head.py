@@ -36,11 +36,11 @@ class Head(Method):
         """All of it."""
         return depth
 
-    def tap(self, depth: int) -> Tap:
+    def taps(self, depth: int) -> tuple[Tap, ...]:
         """One vector a text where the pooling is fixed, all tokens where it is learnt."""
         if self.head in POOLED:
-            return Tap(depth, cast(Reduction, self.head))
-        return Tap(depth)
+            return (Tap(depth, cast(Reduction, self.head)),)
+        return (Tap(depth),)
 
     def prepare(self, backbone: Transformer, pooled: torch.Tensor) -> None:
         """Standardise the features: the linear layer then learns in few epochs."""

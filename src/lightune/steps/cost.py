@@ -4,33 +4,43 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lightune import methods
+from lightune.backbones.base import Tap
 from lightune.backbones.opening import open_backbone
+from lightune.backbones.precision import computing
 from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
+from lightune.core.tokens import Batch, pool_windows
 from lightune.engine import plan as engine_plan
-from lightune.engine.loop import Descent
-from lightune.engine.plan import Calibration, Cost, Sizes
+from lightune.engine.loop import Descent, make_optimizer, parameter_groups
+from lightune.engine.plan import Calibration, Cost, Passes, Sizes
 from lightune.engine.settings import parse_seconds, parse_size
 from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
-from lightune.steps.learn import num_trainable, resolve_descent
-from lightune.steps.prepare import READ_TOKENS, Prepared, choose_model, choose_tap, tokenise
+from lightune.steps.learn import head_prefixes, num_trainable, resolve_descent
+from lightune.steps.prepare import (
+    READ_TOKENS,
+    Prepared,
+    choose_model,
+    choose_pace,
+    choose_taps,
+    make_forward,
+    tokenise,
+)
 
 if TYPE_CHECKING:
     import torch
 
 BASELINE_SECONDS_A_ROW = 6e-4  # TF-IDF and logistic regression, 4,000 short rows in 2.5 s (2 cores, 2026-11)
 SAVING_SECONDS = 1.0
-STEP_OVERHEAD = 2e-9  # seconds of the optimiser a step for each trainable number (AdamW, 2 cores, 2026-11)
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,7 @@ class Planned:
     @property
     def tokens_per_second(self) -> float:
         """S of the contract: the plain float32 forward of the whole network."""
-        return 1 / self.calibration.forward
+        return 1 / self.calibration.plain
 
     def describe(self) -> str:
         """One line for the person."""
@@ -82,21 +92,24 @@ def predict(
         sizes = replace(
             sizes, epochs=sizes.epochs * (1 + request.folds), steps=sizes.steps * (1 + request.folds)
         )
-    cost = engine_plan.predict_cost(
+    return Planned(_cost(known, sizes, prepared, descent), known)
+
+
+def _cost(known: Calibration, sizes: Sizes, prepared: Prepared, descent: Descent) -> Cost:
+    return engine_plan.predict_cost(
         known,
         sizes,
         num_trainable=num_trainable(prepared),
-        step_overhead=STEP_OVERHEAD * num_trainable(prepared),
         optimizer=descent.optimizer,
-        depth=prepared.tap.depth,
-        num_layers=prepared.backbone.depth,
+        depth=prepared.cut,
     )
-    return Planned(cost, known)
 
 
-def calibration_of(prepared: Prepared, gathered: Gathered, descent: Descent) -> Calibration:
-    """Two seconds of real passes with these texts."""
-    backbone = prepared.backbone
+def calibration_of(
+    prepared: Prepared, gathered: Gathered, descent: Descent, *, is_read: bool = True
+) -> Calibration:
+    """Two seconds of real passes with these texts; `is_read`: nothing is left to read through the cut."""
+    backbone, method = prepared.backbone, prepared.method
     batches = engine_plan.sample_batches(
         backbone,
         prepared.tokens,
@@ -105,9 +118,36 @@ def calibration_of(prepared: Prepared, gathered: Gathered, descent: Descent) -> 
         batch_tokens=descent.batch_tokens,
     )
     targets = targets_for(prepared, gathered)
-    total = prepared.tokens.num_tokens * descent.epochs
-    stored = prepared.filled.activations.read if prepared.filled else None
-    return engine_plan.calibrate(backbone, batches, prepared.tap, gathered.task.loss, targets, total, stored)
+
+    def below(batch: Batch) -> Mapping[Tap, torch.Tensor]:
+        with computing(prepared.pace.precision, backbone.device):
+            return backbone.below(batch, prepared.taps)
+
+    forward = prepared.forward
+    if not is_read and prepared.cut:
+        stand_in = {id(batch): {tap: one.clone() for tap, one in below(batch).items()} for batch in batches}
+        forward = make_forward(
+            method, backbone, prepared.taps, lambda batch: stand_in[id(batch)], prepared.pace
+        )
+
+    def step_loss(batch: Batch) -> torch.Tensor:
+        logits = pool_windows(forward(batch), batch)
+        return gathered.task.loss(logits, targets(len(logits))).mean()
+
+    speeds = prepared.pace.speeds
+    passes = Passes(
+        model=backbone.model,
+        plain=backbone.plain_forward,
+        below=None if is_read or not prepared.cut else below,
+        forward=forward,
+        step_loss=step_loss,
+        start_training=lambda: backbone.set_training(prepared.cut),
+        make_optimizer=lambda: make_optimizer(
+            parameter_groups(backbone.model, head_prefixes(backbone), descent), descent
+        ),
+        plain_speed=speeds.float32 if speeds else None,
+    )
+    return engine_plan.calibrate(passes, batches, prepared.tokens.num_tokens * descent.epochs)
 
 
 def targets_for(prepared: Prepared, gathered: Gathered) -> Callable[[int], torch.Tensor]:
@@ -199,23 +239,17 @@ def _cost_of(
 ) -> dict[str, Any]:
     started = time.perf_counter()
     backbone = open_backbone(source, gathered.task.head_spec(), head=method.head, seed=request.seed)
-    method.apply(backbone)
     encoded, limits = tokenise(request, gathered, backbone, gathered.decisions)
-    tap = choose_tap(method, backbone, gathered.decisions)
+    pace = choose_pace(request, backbone, encoded.tokens, gathered.train, gathered.decisions)
+    method.apply(backbone)
+    taps = choose_taps(method, backbone, gathered.decisions)
     targets = gathered.task.targets(gathered.examples)
-    prepared = Prepared(backbone, method, encoded, limits, targets, tap, None, backbone.forward)
+    forward = make_forward(method, backbone, taps, None, pace)
+    prepared = Prepared(backbone, method, encoded, limits, targets, taps, None, forward, pace)
     descent = resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
     fixed = gathered.seconds + time.perf_counter() - started
-    known = calibration_of(prepared, gathered, descent)
+    known = calibration_of(prepared, gathered, descent, is_read=False)
     rows = np.arange(encoded.tokens.num_examples)
-    missing = engine_plan.padded_tokens(encoded.tokens, rows, READ_TOKENS) if tap.depth else 0
-    cost = engine_plan.predict_cost(
-        known,
-        sizes_of(prepared, gathered, descent, fixed=fixed, missing=missing),
-        num_trainable=num_trainable(prepared),
-        step_overhead=STEP_OVERHEAD * num_trainable(prepared),
-        optimizer=descent.optimizer,
-        depth=tap.depth,
-        num_layers=backbone.depth,
-    )
-    return cost.as_json(method.name)
+    missing = engine_plan.padded_tokens(encoded.tokens, rows, READ_TOKENS) if prepared.cut else 0
+    sizes = sizes_of(prepared, gathered, descent, fixed=fixed, missing=missing)
+    return _cost(known, sizes, prepared, descent).as_json(method.name)

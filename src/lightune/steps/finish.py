@@ -86,7 +86,7 @@ def summarise(
         "training_tokens": train_tokens,
         "peak_memory_bytes": peak_memory_bytes(),
         "trainable_parameters": num_trainable(prepared),
-        "cached_depth": prepared.tap.depth,
+        "cached_depth": prepared.cut,
         "sequences_read": prepared.filled.num_read if prepared.filled else None,
         "sequences_found": prepared.filled.num_found if prepared.filled else None,
         "plan": outcome.plan,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lightune.backbones.transformer import Transformer
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
 from lightune.core.rows import Decisions
@@ -75,14 +76,14 @@ def learn(
     work = Work(
         model=backbone.model,
         forward=prepared.forward,
-        start_training=lambda: backbone.set_training(prepared.tap.depth),
+        start_training=lambda: backbone.set_training(prepared.cut),
         loss=task.loss,
         tokens=prepared.tokens,
         targets=prepared.targets,
         rows=rows,
         pad_id=backbone.pad_id,
         device=backbone.device,
-        head_prefixes=tuple(name + "." for name in backbone.head_modules()),
+        head_prefixes=head_prefixes(backbone),
         validate=validate if len(held) else None,
     )
     total = int(np.ceil(len(rows) / descent.batch_rows)) * descent.epochs
@@ -123,6 +124,11 @@ def mean_loss(prepared: Prepared, gathered: Gathered, logits: np.ndarray, rows: 
 
     losses = gathered.task.loss(torch.from_numpy(logits), torch.as_tensor(prepared.targets[rows]))
     return float(losses.mean())
+
+
+def head_prefixes(backbone: Transformer) -> tuple[str, ...]:
+    """How the names of the head's parameters begin."""
+    return tuple(name + "." for name in backbone.head_modules())
 
 
 def num_trainable(prepared: Prepared) -> int:

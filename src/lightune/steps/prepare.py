@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -12,6 +13,7 @@ from lightune import methods
 from lightune.backbones.base import Tap
 from lightune.backbones.encode import Encoded, Limits, choose_limits, encode
 from lightune.backbones.opening import open_backbone
+from lightune.backbones.precision import Precision, Speeds, computing, kernel_name, measured_speeds
 from lightune.backbones.source import Source, resolve
 from lightune.backbones.transformer import Transformer
 from lightune.core import plugins
@@ -23,14 +25,29 @@ from lightune.core.rows import Decisions
 from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.engine import activations as store
 from lightune.engine.activations import Filled
+from lightune.engine.plan import sample_batches
 from lightune.engine.predict import Forward
 from lightune.engine.settings import CacheSettings
 from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
 
+if TYPE_CHECKING:
+    import torch
+
+Reader = Callable[[Batch], "Mapping[Tap, torch.Tensor]"]
+FEW_TOKENS = 20_000  # a few seconds' worth: not worth a choice of arithmetic
+SAMPLE_ROWS = 32
 READ_TOKENS = 2048  # padded tokens of a pass without gradients: more is no faster on a CPU, and takes memory
 SCALE_ROWS = 1024  # training rows that a head's fixed scale is taken from
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The arithmetic of the passes; how fast each was, where that was measured."""
+
+    precision: Precision
+    speeds: Speeds | None
 
 
 @dataclass
@@ -38,9 +55,10 @@ class Prepared:
     """A backbone with a method applied, tokens of all examples, and how to run them.
 
     Attributes:
-        tap: where the trainable part reads; depth 0 without a cut.
+        taps: where the trainable part reads; one at depth 0 without a cut.
         filled: the stored activations; None when there is no cut or no cache.
         forward: a batch -> logits, from the stored activations where there are any.
+        pace: the arithmetic, and how fast the whole network's forward pass is in it.
     """
 
     backbone: Transformer
@@ -48,15 +66,21 @@ class Prepared:
     encoded: Encoded
     limits: Limits
     targets: NDArray[Any]
-    tap: Tap
+    taps: tuple[Tap, ...]
     filled: Filled | None
     forward: Forward
+    pace: Pace
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def tokens(self) -> Tokens:
         """The tokens of all examples."""
         return self.encoded.tokens
+
+    @property
+    def cut(self) -> int:
+        """How many bottom layers are read once: none without a cut."""
+        return max(tap.depth for tap in self.taps)
 
 
 def choose_model(request: Request, gathered_language: str, show: Show, decisions: Decisions) -> Source:
@@ -89,19 +113,20 @@ def prepare(request: Request, gathered: Gathered, source: Source, method: Method
     decisions = gathered.decisions
     began = time.perf_counter()
     backbone = open_backbone(source, gathered.task.head_spec(), head=method.head, seed=request.seed)
-    seed_everything(request.seed)
-    method.apply(backbone)
     loaded = time.perf_counter()
     encoded, limits = tokenise(request, gathered, backbone, decisions)
     tokenised = time.perf_counter()
-    tap = choose_tap(method, backbone, decisions)
+    pace = choose_pace(request, backbone, encoded.tokens, gathered.train, decisions)
+    seed_everything(request.seed)
+    method.apply(backbone)
+    taps = choose_taps(method, backbone, decisions)
     targets = gathered.task.targets(gathered.examples)
-    filled = read_once(backbone, encoded.tokens, tap, request.cache, decisions, show)
-    forward = make_forward(backbone, tap, filled)
-    _fit_head(method, backbone, encoded.tokens, gathered.train, tap, filled)
+    filled = read_once(backbone, encoded.tokens, taps, pace, request.cache, decisions, show)
+    forward = make_forward(method, backbone, taps, filled.read if filled else None, pace)
+    _fit_head(method, backbone, encoded.tokens, gathered.train, taps, filled)
     activations = filled.seconds if filled else 0.0
     seconds = {"load": loaded - began, "tokenize": tokenised - loaded, "activations": activations}
-    return Prepared(backbone, method, encoded, limits, targets, tap, filled, forward, seconds)
+    return Prepared(backbone, method, encoded, limits, targets, taps, filled, forward, pace, seconds)
 
 
 def tokenise(
@@ -124,40 +149,65 @@ def tokenise(
     return encoded, limits
 
 
-def choose_tap(method: Method, backbone: Transformer, decisions: Decisions) -> Tap:
+def choose_taps(method: Method, backbone: Transformer, decisions: Decisions) -> tuple[Tap, ...]:
     """Where the network is cut: as high as the method allows and the architecture bears."""
-    tap = method.tap(backbone.depth)
-    if tap.depth == 0 or tap.reduction != "tokens":
-        return tap
-    depth = backbone.verified_cut(tap.depth)
-    if depth < tap.depth:
+    taps = method.taps(backbone.depth)
+    if len(taps) > 1 or taps[0].depth == 0 or taps[0].reduction != "tokens":
+        return taps
+    depth = backbone.verified_cut(taps[0].depth)
+    if depth < taps[0].depth:
         kind = type(backbone.base).__name__
-        decisions.add("cut", f"{depth} of {backbone.depth}", f"{kind} cannot be entered at {tap.depth}")
-    return Tap(depth)
+        decisions.add("cut", f"{depth} of {backbone.depth}", f"{kind} cannot be entered at {taps[0].depth}")
+    return (Tap(depth),)
+
+
+def choose_pace(
+    request: Request, backbone: Transformer, tokens: Tokens, rows: Ints, decisions: Decisions
+) -> Pace:
+    """Float32, or the faster arithmetic where that is allowed and there is enough to do."""
+    if request.precision == "exact" or request.cache.dtype == "float32" or tokens.num_tokens < FEW_TOKENS:
+        return Pace("float32", None)
+    batches = sample_batches(backbone, tokens, rows, batch_rows=SAMPLE_ROWS, batch_tokens=READ_TOKENS)
+    speeds = measured_speeds(backbone.plain_forward, batches, digest=backbone.digest, device=backbone.device)
+    why = f"measured here: {speeds.bfloat16:,.0f} tokens/s in bfloat16, {speeds.float32:,.0f} in float32"
+    decisions.add("arithmetic", speeds.best, why)
+    return Pace(speeds.best, speeds)
 
 
 def read_once(
-    backbone: Transformer, tokens: Tokens, tap: Tap, cache: CacheSettings, decisions: Decisions, show: Show
+    backbone: Transformer,
+    tokens: Tokens,
+    taps: tuple[Tap, ...],
+    pace: Pace,
+    cache: CacheSettings,
+    decisions: Decisions,
+    show: Show,
 ) -> Filled | None:
     """Fill the activation store for these tokens; None when the run goes without it, with the reason."""
-    if tap.depth == 0:
+    depth = max(tap.depth for tap in taps)
+    if depth == 0:
         decisions.add("activations", "not stored", "every layer changes in training")
         return None
     if cache.off:
         decisions.add("activations", "not stored", "--cache.off")
         return None
-    space = store.space_of(backbone, tap, cache.dtype)
-    needed = store.bytes_needed(tokens, tap, space)
+    kernel = kernel_name(backbone.device, pace.precision)
+    spaces = {tap: store.space_of(backbone, tap, cache.dtype, kernel) for tap in taps}
+    needed = sum(store.bytes_needed(tokens, tap, space) for tap, space in spaces.items())
     if needed > cache.limit_bytes:
         why = f"{needed / 1e9:.1f} GB would not fit --cache.limit {cache.limit}"
         decisions.add("activations", "not stored", why)
         return None
     try:
         require_free(store.store_folder(), needed, "activations")
-        for entry in store.make_room(cache.limit_bytes, needed, space.name):
+        for entry in store.make_room(cache.limit_bytes, needed, {space.name for space in spaces.values()}):
             show.note(f"dropped old activations: {entry.backbone}, {entry.bytes / 1e6:.0f} MB")
-        with show.bar(f"reading through {tap.depth} frozen layers", tokens.num_tokens) as bar:
-            filled = store.fill(backbone, tokens, tap, space=space, batch_tokens=READ_TOKENS, bar=bar)
+        filling = store.Filling(tokens, spaces)
+        with (
+            show.bar(f"reading through {depth} frozen layers", tokens.num_tokens) as bar,
+            computing(pace.precision, backbone.device),
+        ):
+            filled = store.fill(backbone, filling, backbone.below, batch_tokens=READ_TOKENS, bar=bar)
     except UserError as error:
         if "not enough room" not in error.problem:
             raise
@@ -169,31 +219,44 @@ def read_once(
         show.warn("the disk is full: training goes on without stored activations")
         return None
     kept = f"{needed / 1e6:.1f} MB, {filled.num_read} read now, {filled.num_found} found"
-    decisions.add("activations", f"stored at depth {tap.depth} of {backbone.depth}", kept)
+    where = ", ".join(str(tap.depth) for tap in taps)
+    decisions.add("activations", f"stored at depth {where} of {backbone.depth}", kept)
     return filled
 
 
-def make_forward(backbone: Transformer, tap: Tap, filled: Filled | None) -> Forward:
+def make_forward(
+    method: Method, backbone: Transformer, taps: tuple[Tap, ...], stored: Reader | None, pace: Pace
+) -> Forward:
     """How to get logits of a batch: from what is stored, or from the beginning."""
-    if filled is None:
-        return backbone.forward
-    stored = filled.activations
-    return lambda batch: backbone.above(stored.read(batch), batch, tap)
+    is_light = all(tap.depth == backbone.depth for tap in taps)  # nothing of the backbone runs above
+
+    def forward(batch: Batch) -> torch.Tensor:
+        with computing("float32" if stored and is_light else pace.precision, backbone.device):
+            if stored is None:
+                return method.forward(backbone, batch).float()
+            return method.logits(backbone, stored(batch), batch).float()
+
+    return forward
 
 
 def _fit_head(
-    method: Method, backbone: Transformer, tokens: Tokens, rows: Ints, tap: Tap, filled: Filled | None
+    method: Method,
+    backbone: Transformer,
+    tokens: Tokens,
+    rows: Ints,
+    taps: tuple[Tap, ...],
+    filled: Filled | None,
 ) -> None:
     """Give a head that reads one vector a text its fixed scale, from the first training rows."""
-    if tap.reduction == "tokens":
+    if taps[0].reduction == "tokens":
         return
     import torch
 
     found = []
     for start in range(0, min(len(rows), SCALE_ROWS), 64):
         batch: Batch = tokens.batch(rows[start : start + 64], pad_id=backbone.pad_id, device=backbone.device)
-        pooled = filled.activations.read(batch) if filled else backbone.below(batch, [tap])[tap]
-        found.append(pooled)
+        read = filled.read(batch) if filled else backbone.below(batch, taps)
+        found.append(read[taps[0]])
     method.prepare(backbone, torch.cat(found))
 
 

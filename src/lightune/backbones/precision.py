@@ -1,0 +1,106 @@
+"""The arithmetic of a pass: float32, or bfloat16 where the processor is faster in it.
+
+Which one is measured on the machine at hand, with the texts at hand, and remembered: two runs on the same
+machine then compute the same numbers. In bfloat16 the matrix products are rounded to 8 bits of mantissa
+while sums, normalisations and all weights stay float32 (automatic mixed precision, Micikevicius et al. 2018,
+arXiv:1710.03740).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from lightune.core.paths import cache_folder, write_whole
+
+if TYPE_CHECKING:
+    from lightune.core.tokens import Batch
+
+Precision = Literal["float32", "bfloat16"]
+FASTER = 1.25  # bfloat16 must win by so much to be worth its rounding
+TRIES = 3
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """Padded tokens a second of the whole forward pass in each precision."""
+
+    float32: float
+    bfloat16: float
+
+    @property
+    def best(self) -> Precision:
+        """Bfloat16 where it is clearly faster."""
+        return "bfloat16" if self.bfloat16 > FASTER * self.float32 else "float32"
+
+
+@contextlib.contextmanager
+def computing(precision: Precision, device: str) -> Iterator[None]:
+    """Passes inside are computed in `precision`."""
+    if precision == "float32":
+        yield
+        return
+    import torch
+
+    with torch.autocast(device.split(":", maxsplit=1)[0], dtype=torch.bfloat16):
+        yield
+
+
+def kernel_name(device: str, precision: Precision) -> str:
+    """What computes the frozen part: stored values of one are never served for another."""
+    import torch
+
+    place = device.split(":", maxsplit=1)[0]
+    return f"torch-{torch.__version__.split('+')[0]}-{place}-{precision}"
+
+
+def measured_speeds(
+    forward: Callable[[Batch], Any], batches: list[Batch], *, digest: str, device: str
+) -> Speeds:
+    """Time `forward` in both precisions on `batches`, or look up what was measured here before.
+
+    Each precision gets the best of a few passes over a few batches: about two seconds on a laptop.
+    """
+    import torch
+
+    machine = f"{kernel_name(device, 'float32')}-{torch.get_num_threads()}-{digest}"
+    file = cache_folder() / "speeds.json"
+    known = _read(file)
+    if machine in known:
+        return Speeds(**known[machine])
+    found = Speeds(*(_speed(forward, batches, precision, device) for precision in ("float32", "bfloat16")))
+    known = {**_read(file), machine: vars(found)}
+    with contextlib.suppress(OSError):  # a full disk: it is measured again next time
+        write_whole(file, json.dumps(known, indent=1).encode())
+    return found
+
+
+def _speed(forward: Callable[[Batch], Any], batches: list[Batch], precision: Precision, device: str) -> float:
+    import torch
+
+    with torch.inference_mode(), computing(precision, device):
+        forward(batches[0])
+        rates = []
+        for _ in range(TRIES):
+            began = time.perf_counter()
+            for batch in batches:
+                forward(batch)
+            seconds = time.perf_counter() - began
+            rates.append(sum(batch.num_padded_tokens for batch in batches) / seconds)
+            if seconds > 0.3:
+                break
+    return max(rates)
+
+
+def _read(file: os.PathLike[str]) -> dict[str, dict[str, float]]:
+    try:
+        with open(file, encoding="utf-8") as stream:
+            known: dict[str, dict[str, float]] = json.load(stream)
+            return known
+    except (OSError, ValueError):
+        return {}
