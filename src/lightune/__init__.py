@@ -11,10 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lightune.core.errors import UserError
+from lightune.core.machine import bound_kernel_caches
 
 if TYPE_CHECKING:
     from lightune.api import check, plan, train
     from lightune.run import Run, load
+
+bound_kernel_caches()
 
 __version__ = "0.1.0"
 __all__ = ["Run", "UserError", "check", "load", "plan", "train"]

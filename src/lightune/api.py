@@ -26,7 +26,7 @@ def train(data: str | Path, *, show: Show | None = None, **asked: Any) -> Run:
         data: a file, a folder, a hub id or a bundled data set.
         show: where progress goes; quiet by default.
         asked: the flags of `lightune train`: task, text, label, model, method, head, budget, memory,
-            validation, test, output, seed, folds, resume, overwrite, and
+            validation, test, output, precision, seed, folds, resume, overwrite, and
             `groups={"train": {"epochs": 3}, "method": {"rank": 8}}`.
 
     Raises:
@@ -46,26 +46,19 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
     show_problems(gathered.problems, show)
 
     from lightune.core.machine import peak_memory_bytes
-    from lightune.steps import cost, finish, folds, keep, learn, measure, prepare
+    from lightune.steps import finish, keep, measure, prepare, race
 
     source = prepare.choose_model(request, gathered.language, show, gathered.decisions)
     method = prepare.choose_method(request, gathered.decisions)
     work, output = choose_work(request, output, method.name, show)
     show.table("decided", ("what", "", "why"), gathered.decisions.as_rows())
-    num_shown = len(gathered.decisions.taken)
-    prepared = prepare.prepare(request, gathered, source, method, show)
-    descent = learn.resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
-    planned = cost.predict(request, prepared, gathered, descent, spent=time.perf_counter() - began)
-    cost.require_budget(request, planned)
-    show.table("derived", ("what", "", "why"), gathered.decisions.as_rows()[num_shown:])
-    show.note(planned.describe())
 
-    spread = folds.cross_validate(request, prepared, gathered, descent, show)
-    open_work(work, request.fingerprint(), request.data, is_resumed=request.resume)
-    finish.guard_data(work, prepared)
-    progress = learn.learn(
-        prepared, gathered, descent, rows=gathered.train, held=gathered.validation, folder=work, show=show
-    )
+    def enter() -> None:
+        open_work(work, request.fingerprint(), request.data, is_resumed=request.resume)
+
+    ground = race.Ground(request, gathered, source, work, enter, began, show)
+    chosen = race.race(ground) if race.is_race(request, gathered) else race.alone(ground, method)
+    prepared, planned = chosen.prepared, chosen.planned
     measured = measure.measure_all(prepared, gathered)
     rungs = measure.baselines(prepared, gathered, measured, show)
     seconds = finish.all_seconds(gathered, prepared, measured, began)
@@ -73,15 +66,16 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
         request=request,
         gathered=gathered,
         prepared=prepared,
-        descent=descent,
-        progress=progress,
+        descent=chosen.descent,
+        progress=chosen.progress,
         measured=measured,
         rungs=rungs,
         advice=measure.advise(gathered.task, measured, rungs),
         plan=planned.against(seconds["total"], peak_memory_bytes()),
         seconds=seconds,
     )
-    outcome.summary = finish.summarise(outcome, output, spread, planned)
+    outcome.summary = finish.summarise(outcome, output, chosen.spread, planned)
+    race.remove_traces(work)
     keep.keep(outcome, work, output)
     finish.show_result(outcome, output, show)
     return outcome.summary

@@ -21,6 +21,13 @@ GROUPS = ("train", "method", "data", "cache")
 SLOW_BUT_SURE = "lora"
 
 
+def check_precision(name: str) -> str:
+    """The precision, if it is one."""
+    if name not in PRECISIONS:
+        raise UserError(f"unknown precision {name!r}", hint=f"Known: {', '.join(PRECISIONS)}.")
+    return name
+
+
 @dataclass(frozen=True)
 class Request:
     """One `train` or `plan` as asked for. Everything has a default but the data."""
@@ -61,8 +68,7 @@ class Request:
             self.check_name(tasks, self.task)
         if self.head not in HEADS:
             raise UserError(f"unknown head {self.head!r}", hint=f"Known: {', '.join(HEADS)}.")
-        if self.precision not in PRECISIONS:
-            raise UserError(f"unknown precision {self.precision!r}", hint=f"Known: {', '.join(PRECISIONS)}.")
+        check_precision(self.precision)
         self.method_settings(self.method_name)
         _ = self.train, self.data_settings, self.cache
         if self.budget is not None:
@@ -84,7 +90,7 @@ class Request:
 
     @property
     def method_name(self) -> str:
-        """The method asked for; `auto` is LoRA until the race decides."""
+        """The method asked for; `auto` is LoRA where a race cannot be decided."""
         return SLOW_BUT_SURE if self.method == "auto" else self.method.replace("-", "_")
 
     @property

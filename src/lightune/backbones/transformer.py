@@ -30,6 +30,7 @@ class Transformer(Backbone):
         self, model: nn.Module, tokenizer: Any, *, identifier: str, digest: str, device: str
     ) -> None:
         self.tokenizer = tokenizer
+        self.num_labels = 0
         self.peft_model: Any = None  # peft wrapper around the model, where a method made one
         self.identifier = identifier
         self.digest = digest
@@ -61,7 +62,9 @@ class Transformer(Backbone):
         """
         tokenizer = load_tokenizer(source)
         model = load_model(source, spec, head, tokenizer)
-        return cls(model, tokenizer, identifier=identifier, digest=digest, device=device)
+        found = cls(model, tokenizer, identifier=identifier, digest=digest, device=device)
+        found.num_labels = spec.num_labels
+        return found
 
     @property
     def base(self) -> nn.Module:
@@ -168,6 +171,11 @@ class Transformer(Backbone):
             return self.forward(batch)
         with self.peft_model.disable_adapter():
             return self.forward(batch)
+
+    def merge(self) -> None:
+        """Add an adapter's update to the weights, W + BA, where it has one: prediction then costs no more."""
+        if hasattr(self.peft_model, "merge_adapter"):
+            self.peft_model.merge_adapter()
 
     @torch.no_grad()
     def verified_cut(self, depth: int) -> int:

@@ -25,7 +25,7 @@ Label = Annotated[str | None, typer.Option(help="the column to learn")]
 Model = Annotated[
     str, typer.Option(help="a folder, a hub id, a GGUF file, or minilm, e5-multilingual, smollm2")
 ]
-Method = Annotated[str, typer.Option(help="full, head, bitfit, lora; auto chooses")]
+Method = Annotated[str, typer.Option(help="full, head, bitfit, side, lora; auto races head, side and lora")]
 Head = Annotated[
     str, typer.Option(help="standard, mean, attention, first, last; auto: what suits the method")
 ]

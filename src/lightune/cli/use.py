@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lightune.cli.app import GROUPS, app, print_json
-from lightune.cli.learn import Data, Json, Label, Quiet, Task, Test, Text, Validation
+from lightune.cli.learn import Data, Json, Label, Precision, Quiet, Task, Test, Text, Validation
 from lightune.core.progress import Show
 
 RunFolder = Annotated[Path, typer.Argument(help="a run folder that `lightune train` wrote")]
@@ -21,16 +21,22 @@ def predict(
     data: NewData,
     text: Text = None,
     output: Annotated[str | None, typer.Option(help="a .csv, .tsv, .jsonl or .parquet file [stdout]")] = None,
+    precision: Precision = "exact",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """The rows of DATA with `predicted` and `probability` added, in the order of the input."""
-    from lightune.steps.answer import answer
+    from lightune.request import check_precision
+    from lightune.steps.answer import Wanted, answer
 
     settings = _data_settings()
     columns = tuple(part.strip() for part in text.split(",")) if text else None
     result = answer(
-        run, data, settings=settings, text=columns, output=output, is_json=json, show=Show(is_quiet=quiet)
+        run,
+        data,
+        settings=settings,
+        wanted=Wanted(columns, output, check_precision(precision), is_json=json),
+        show=Show(is_quiet=quiet),
     )
     if json:
         print_json(result)

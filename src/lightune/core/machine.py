@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
+
+KEPT_KERNELS = "16"
 
 
 def peak_memory_bytes() -> int:
@@ -26,7 +27,11 @@ def memory_bytes() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def describe() -> str:
-    """One line for reports: system, processor, cores."""
-    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    return f"{system}, Python {platform.python_version()}"
+def bound_kernel_caches() -> None:
+    """Have oneDNN keep few compiled kernels: each holds memory, and every new batch shape makes some.
+
+    LoRA on 1,500 movie sentences: peak 1.65 GB with the default of 1,024 kernels, 1.14 with 16, at the same
+    speed within noise (2 cores, 2026-11). Only what the person has not set, and only before torch is loaded.
+    """
+    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(name, KEPT_KERNELS)

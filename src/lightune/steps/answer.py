@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,22 @@ from lightune.steps.gather import examples_of, no_label
 ADDED = ("predicted", "probability")
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """How `predict` is to answer: columns to read, file to write (None: stdout), precision."""
+
+    text: tuple[str, ...] | None
+    output: str | None
+    precision: str
+    is_json: bool
+
+
 def answer(
     folder: Path,
     data: str,
     *,
     settings: DataSettings,
-    text: tuple[str, ...] | None,
-    output: str | None,
-    is_json: bool,
+    wanted: Wanted,
     show: Show,
 ) -> dict[str, Any]:
     """Predict a file (or stdin) row by row into `output` (or stdout); the JSON object of `predict`.
@@ -44,12 +53,12 @@ def answer(
     first = next(rows, None)
     if first is None:
         raise UserError("there are no rows", file=data)
-    columns = text or text_columns(state.text, first)
+    columns, output = wanted.text or text_columns(state.text, first), wanted.output
     Run._texts(first, columns)
     run = load(folder, show)
-    answers = run.predict_rows(chain([first], rows), columns)
+    answers = run.predict_rows(chain([first], rows), columns, wanted.precision)
     names = [name for name in first.values if name not in ADDED] + list(ADDED)
-    if is_json and output is None:
+    if wanted.is_json and output is None:
         listed = list(answers)
         return {"rows": listed, "count": len(listed), "seconds": time.perf_counter() - began}
     number = _write(answers, output, names)

@@ -83,10 +83,19 @@ def show_seconds(seconds: float) -> str:
 
 
 def predict(
-    request: Request, prepared: Prepared, gathered: Gathered, descent: Descent, *, spent: float
+    request: Request,
+    prepared: Prepared,
+    gathered: Gathered,
+    descent: Descent,
+    *,
+    spent: float,
+    known: Calibration | None = None,
 ) -> Planned:
-    """The cost of the run that is about to start; `spent` seconds are behind it already."""
-    known = calibration_of(prepared, gathered, descent)
+    """The cost of the run that is about to start; `spent` seconds are behind it already.
+
+    `known` is an earlier calibration of the same run, with other epochs.
+    """
+    known = known or calibration_of(prepared, gathered, descent)
     sizes = sizes_of(prepared, gathered, descent, fixed=spent, missing=0)
     if request.folds:
         sizes = replace(

@@ -101,7 +101,11 @@ def choose_method(request: Request, decisions: Decisions) -> Method:
     """The method asked for, with its settings and head."""
     name = request.method_name
     kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
-    why = "as asked" if request.method != "auto" else "light, and the most accurate for its time so far"
+    why = (
+        "as asked"
+        if request.method != "auto"
+        else "light and accurate, and the safe choice where a race cannot be decided"
+    )
     decisions.add("method", name, why)
     head = kind.head if request.head == "auto" else request.head
     decisions.add("head", head, "as asked" if request.head != "auto" else f"what suits {name}")

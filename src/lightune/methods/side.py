@@ -1,0 +1,137 @@
+"""A ladder side network: a small Transformer beside the frozen backbone, fed by several of its depths.
+
+Sung et al. 2022 (arXiv:2206.06522): at every rung, side state and a projection of the backbone's state are
+mixed by a learned gate, and nothing flows back through the backbone. Here the rungs are read from the
+activation store, so that the backbone runs once. The pooled output of the backbone goes straight to the
+answer beside it: the network starts as `head` does and learns what to add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from lightune.backbones.base import Tap
+from lightune.backbones.heads import reduce_tokens
+from lightune.core.errors import UserError
+from lightune.methods.base import Method, MethodSettings, Recipe
+
+if TYPE_CHECKING:
+    from lightune.backbones.transformer import Transformer
+    from lightune.core.tokens import Batch
+
+HEADS = 4
+
+
+class SideSettings(MethodSettings):
+    """What the side network can be told."""
+
+    width: int = Field(96, ge=8, le=4096, multiple_of=HEADS, description="width of the side network")
+    rungs: int = Field(
+        2, ge=1, le=64, description="depths of the backbone that it reads, the top one included"
+    )
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout in the side network")
+
+
+class SideNetwork(nn.Module):
+    """Gated rungs of width W over the states of R depths, pooled, beside the backbone's own pooled output.
+
+    Forward: R tensors (B, T, H) and a mask (B, T) -> logits (B, C).
+    """
+
+    def __init__(self, sizes: tuple[int, int, int], settings: SideSettings) -> None:
+        super().__init__()
+        hidden, num_rungs, num_labels = sizes
+        width = settings.width
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden, elementwise_affine=False) for _ in range(num_rungs))
+        self.downs = nn.ModuleList(nn.Linear(hidden, width) for _ in range(num_rungs))
+        self.gates = nn.Parameter(torch.zeros(num_rungs))
+        layers = [
+            nn.TransformerEncoderLayer(
+                width, HEADS, 2 * width, settings.dropout, "gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(num_rungs)
+        ]
+        self.layers = nn.ModuleList(layers)
+        for attention in (layer.self_attn for layer in layers):
+            attention.dropout = 0.0  # dropout inside would rule out the fast attention
+        self.final = nn.LayerNorm(width)
+        self.query = nn.Linear(width, 1, bias=False)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.output = nn.Linear(width, num_labels)
+        self.skip = nn.Linear(hidden, num_labels)
+        nn.init.zeros_(self.query.weight)
+        nn.init.zeros_(self.output.weight)
+
+    def forward(self, rungs: list[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
+        """R tensors (B, T, H), mask (B, T) -> (B, C)."""
+        is_padding = ~mask.bool()
+        state = torch.zeros((), device=mask.device)
+        for number, hidden in enumerate(rungs):
+            gate = torch.sigmoid(self.gates[number])
+            entering = self.downs[number](self.norms[number](hidden))
+            state = entering if number == 0 else gate * state + (1 - gate) * entering
+            state = self.layers[number](state, src_key_padding_mask=is_padding)
+        state = self.final(state)
+        scores = self.query(state)[..., 0].masked_fill(is_padding, -torch.inf)
+        pooled = (scores.softmax(1)[..., None] * state).sum(1)
+        straight = reduce_tokens(self.norms[-1](rungs[-1]), mask, "mean")
+        logits: torch.Tensor = self.output(self.dropout(pooled)) + self.skip(self.dropout(straight))
+        return logits
+
+
+class Side(Method):
+    """The side network trains, on cached states of several depths."""
+
+    Settings: ClassVar[type[MethodSettings]] = SideSettings
+    name = "side"
+    summary = "a small network beside the frozen one, on cached states of several depths"
+    paper = "Sung et al. 2022, arXiv:2206.06522"
+    head = "mean"
+    settings: SideSettings
+
+    def recipe(self, num_rows: int) -> Recipe:
+        """A new network: a middling rate, several epochs, each of them cheap."""
+        epochs = 4 if num_rows >= 1000 else 10 if num_rows >= 200 else 20
+        return Recipe(1e-3, 1e-3, epochs, "onecycle", f"a small new network on {num_rows} rows")
+
+    def frozen_depth(self, depth: int) -> int:
+        """All of it."""
+        return depth
+
+    def taps(self, depth: int) -> tuple[Tap, ...]:
+        """The top and evenly spaced depths under it."""
+        number = min(self.settings.rungs, depth)
+        return tuple(Tap(round(depth * (rung + 1) / number)) for rung in range(number))
+
+    def logits(
+        self, backbone: Transformer, activations: Mapping[Tap, torch.Tensor], batch: Batch
+    ) -> torch.Tensor:
+        """(B, C) logits of the side network."""
+        rungs = [activations[tap] for tap in sorted(activations)]
+        logits: torch.Tensor = backbone.model.side(rungs, batch.attention_mask)  # type: ignore[operator]
+        return logits
+
+    def forward(self, backbone: Transformer, batch: Batch) -> torch.Tensor:
+        """(B, C) logits: the frozen backbone, then the side network."""
+        read = {tap: one.float() for tap, one in backbone.below(batch, self.taps(backbone.depth)).items()}
+        return self.logits(backbone, read, batch)
+
+    def apply(self, backbone: Transformer) -> None:
+        """Put the side network beside the model: nothing else trains.
+
+        Raises:
+            UserError: layers that share their weights cannot be read at several depths.
+        """
+        if backbone.structure.is_shared and self.settings.rungs > 1:
+            raise UserError(
+                "this model runs one layer many times, so that it cannot be read at several depths",
+                hint="Add --method.rungs 1, or take --method head.",
+            )
+        backbone.model.requires_grad_(False)
+        sizes = (backbone.width, len(self.taps(backbone.depth)), backbone.num_labels)
+        backbone.model.side = SideNetwork(sizes, self.settings).to(backbone.device)

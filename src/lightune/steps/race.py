@@ -1,0 +1,210 @@
+"""One contender, from preparation to trained weights; and the race of several (`--method auto`).
+
+The race goes from the cheapest method to the dearest. All of them read the same stored activations, the
+validation rows decide, and a method that does not fit into what is left of the budget gets fewer epochs or
+does not start.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lightune import methods
+from lightune.backbones.source import Source
+from lightune.core import plugins
+from lightune.core.errors import UserError
+from lightune.core.progress import Show
+from lightune.core.rows import Decision
+from lightune.engine import checkpoint as checkpoints
+from lightune.engine.checkpoint import Progress
+from lightune.engine.loop import Descent
+from lightune.engine.settings import parse_seconds
+from lightune.methods.base import Method
+from lightune.request import Request
+from lightune.steps import cost, finish, folds, learn
+from lightune.steps.cost import Planned, show_seconds
+from lightune.steps.gather import Gathered
+from lightune.steps.prepare import Prepared, prepare
+
+CONTENDERS = ("head", "side", "lora")  # by cost; each was the best for its time on movies (docs/log.md)
+ENOUGH_ROWS, ENOUGH_HELD = 300, 50  # fewer validation rows cannot tell methods apart
+GOOD_ENOUGH = 0.997  # what is left to gain is less than the race promises
+CHEAPER_WINS_BY = 0.5  # standard errors that a cheaper method must be ahead to be preferred
+
+
+@dataclass
+class Contender:
+    """A method trained on the data, and what it took."""
+
+    prepared: Prepared
+    descent: Descent
+    planned: Planned
+    progress: Progress
+    decisions: list[Decision]
+    spread: dict[str, Any] | None = None
+
+    @property
+    def score(self) -> float:
+        """The best epoch's measure on the validation rows."""
+        return self.progress.best_score
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all contenders share. `enter` makes the work folder once the first is known to be possible."""
+
+    request: Request
+    gathered: Gathered
+    source: Source
+    work: Path
+    enter: Callable[[], None]
+    began: float
+    show: Show
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the command began."""
+        return time.perf_counter() - self.began
+
+    @property
+    def budget(self) -> float | None:
+        """Seconds allowed in all."""
+        return parse_seconds(self.request.budget) if self.request.budget else None
+
+
+def is_race(request: Request, gathered: Gathered) -> bool:
+    """Whether `auto` has enough rows to choose by, and nothing was said that only one method understands."""
+    is_open = request.method == "auto" and request.head == "auto" and not request.groups.get("method")
+    has_rows = len(gathered.train) >= ENOUGH_ROWS and len(gathered.validation) >= ENOUGH_HELD
+    return is_open and has_rows and not request.folds
+
+
+def alone(ground: Ground, method: Method) -> Contender:
+    """The one method that was asked for; refused when it does not fit the budget."""
+    request, gathered, show = ground.request, ground.gathered, ground.show
+    num_shown = len(gathered.decisions.taken)
+    prepared = prepare(request, gathered, ground.source, method, show)
+    descent = learn.resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
+    planned = cost.predict(request, prepared, gathered, descent, spent=ground.spent)
+    cost.require_budget(request, planned)
+    show.table("derived", ("what", "", "why"), gathered.decisions.as_rows()[num_shown:])
+    show.note(planned.describe())
+    spread = folds.cross_validate(request, prepared, gathered, descent, show)
+    ground.enter()
+    progress = _train(ground, prepared, descent, ground.work)
+    return Contender(prepared, descent, planned, progress, list(gathered.decisions.taken), spread)
+
+
+def race(ground: Ground) -> Contender:
+    """The best of the contenders that fit into the budget, by the validation rows.
+
+    Raises:
+        UserError: not even the cheapest fits.
+    """
+    taken = ground.gathered.decisions.taken
+    common = list(taken)
+    best: Contender | None = None
+    reading, spent_on = 0.0, {"tokenize": 0.0, "activations": 0.0, "train": 0.0}
+    for name in CONTENDERS:
+        taken[:] = common
+        if best is not None and (reason := _reason_to_stop(ground, best, name, reading)):
+            ground.show.note(f"race: {name} does not start: {reason}")
+            continue
+        found = _enter(ground, name, is_first=best is None)
+        if found is None:
+            continue
+        reading = max(reading, found.prepared.seconds["activations"])
+        for step in spent_on:
+            spent_on[step] += found.prepared.seconds[step]
+        took = f"{found.prepared.seconds['train']:.0f} s of training"
+        measure = ground.gathered.task.best_by
+        ground.show.note(f"race: {name} {measure} {found.score:.3f} on the validation rows, after {took}")
+        best = found if best is None or _is_better(found, best, ground) else best
+    assert best is not None, "the first contender either runs or raises"
+    best.prepared.seconds |= spent_on  # of all contenders: that is what the result took
+    why = f"won the race of {', '.join(CONTENDERS)} with {best.score:.3f} on the validation rows"
+    taken[:] = [
+        replace(one, value=best.prepared.method.name, reason=why) if one.what == "method" else one
+        for one in best.decisions
+    ]
+    ground.show.note(f"race: {best.prepared.method.name} {why}")
+    return best
+
+
+def _reason_to_stop(ground: Ground, best: Contender, name: str, reading: float) -> str:
+    if best.score >= GOOD_ENOUGH:
+        return "hardly anything is left to gain"
+    if ground.budget is not None and name == "side" and ground.spent + 1.2 * reading > ground.budget:
+        return "reading the data once more would break the budget"
+    return ""
+
+
+def _enter(ground: Ground, name: str, *, is_first: bool) -> Contender | None:
+    """Prepare and train one contender in what is left of the budget; None when it does not fit."""
+    request, gathered = ground.request, ground.gathered
+    kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
+    try:
+        prepared = prepare(request, gathered, ground.source, kind(kind.Settings(), kind.head), ground.show)
+    except UserError as error:
+        if is_first:
+            raise
+        ground.show.note(f"race: {name} does not start: {error.problem}")
+        return None
+    descent = learn.resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
+    planned = cost.predict(request, prepared, gathered, descent, spent=ground.spent)
+    if ground.budget is not None:
+        while planned.cost.seconds > ground.budget and descent.epochs > 1 and not request.train.epochs:
+            descent = replace(descent, epochs=descent.epochs - 1)
+            known = planned.calibration
+            planned = cost.predict(request, prepared, gathered, descent, spent=ground.spent, known=known)
+    if is_first:
+        cost.require_budget(request, planned)
+    elif ground.budget is not None and planned.cost.seconds > ground.budget:
+        need = show_seconds(planned.cost.seconds)
+        ground.show.note(f"race: {name} does not start: it would take until {need}, past the budget")
+        return None
+    ground.show.note(f"race: {name}, {planned.describe()}")
+    if is_first:
+        ground.enter()
+    progress = _train(ground, prepared, descent, ground.work / f"race-{name}")
+    return Contender(prepared, descent, planned, progress, list(gathered.decisions.taken))
+
+
+def _train(ground: Ground, prepared: Prepared, descent: Descent, folder: Path) -> Progress:
+    gathered = ground.gathered
+    if folder == ground.work:
+        ground.enter()
+    folder.mkdir(exist_ok=True)
+    finish.guard_data(ground.work, prepared)
+    return learn.learn(
+        prepared,
+        gathered,
+        descent,
+        rows=gathered.train,
+        held=gathered.validation,
+        folder=folder,
+        show=ground.show,
+    )
+
+
+def remove_traces(work: Path) -> None:
+    """Drop what the contenders kept for `--resume`."""
+    for name in CONTENDERS:
+        folder = work / f"race-{name}"
+        if folder.exists():
+            checkpoints.remove(folder)
+            folder.rmdir()
+
+
+def _is_better(found: Contender, best: Contender, ground: Ground) -> bool:
+    """Whether the dearer one takes over: it does unless the cheaper one is clearly ahead.
+
+    Its gain on all data is likely the larger one, and a few hundred rows measure differences badly.
+    """
+    number = max(len(ground.gathered.validation), 1)
+    doubt = (max(best.score * (1 - best.score), 1e-4) / number) ** 0.5
+    return bool(found.score >= best.score - CHEAPER_WINS_BY * doubt)

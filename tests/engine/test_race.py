@@ -1,0 +1,63 @@
+"""`--method auto`: cheapest first, shared data, the validation rows decide, the budget holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import lightune
+from lightune.api import run_train
+from lightune.core.progress import Show
+from lightune.request import Request
+from tests.making import TinyModel, sentences, write_csv
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("LIGHTUNE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return str(write_csv(tmp_path / "data.csv", sentences(700), ("text", "label")))
+
+
+def asked(data: str, model: Path, **more: object) -> Request:
+    groups = {"train": {"epochs": 1}}
+    return Request(data=data, model=str(model), output="run", groups=groups, **more)
+
+
+def test_all_run_and_the_winner_is_saved(
+    data: str, tiny: TinyModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = run_train(asked(data, tiny("bert", num_layers=2)), Show(is_quiet=False))
+    said = capsys.readouterr().err
+    assert [said.index(f"race: {name},") for name in ("head", "side")] == sorted(
+        said.index(f"race: {name},") for name in ("head", "side")
+    )
+    assert summary["method"] in ("head", "side", "lora")
+    run = lightune.load("run")
+    assert run.method.name == summary["method"]
+    assert run.predict(["good film"])[0].label in run.labels
+    assert not list(Path("run").glob("race-*")), "nothing of the race is left in the run folder"
+    assert next(one["value"] for one in summary["decisions"] if one["what"] == "method") == summary["method"]
+    kinds = [one["what"] for one in summary["decisions"]]
+    assert len(kinds) == len(set(kinds)), "only the winner's decisions are kept"
+
+
+def test_an_impossible_budget_is_refused_and_leaves_nothing(data: str, tiny: TinyModel) -> None:
+    with pytest.raises(lightune.UserError, match=r"would take about .* more than --budget 0.01s"):
+        run_train(asked(data, tiny("bert", num_layers=2), budget="0.01s"), Show(is_quiet=True))
+    assert not Path("run").exists()
+    assert not list(Path.cwd().glob(".run*"))
+
+
+def test_few_rows_and_method_settings_do_not_race(tmp_path: Path, tiny: TinyModel, data: str) -> None:
+    few = str(write_csv(tmp_path / "few.csv", sentences(60), ("text", "label")))
+    model = tiny("bert", num_layers=2)
+    assert run_train(asked(few, model), Show(is_quiet=True))["method"] == "lora"
+    settled = Request(
+        data=data,
+        model=str(model),
+        output="settled",
+        groups={"train": {"epochs": 1}, "method": {"rank": 2}},
+    )
+    assert run_train(settled, Show(is_quiet=True))["method"] == "lora"
