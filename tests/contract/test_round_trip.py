@@ -120,7 +120,7 @@ def test_every_task_comes_back(task: str, tiny: TinyModel, tmp_path: Path) -> No
     run = lightune.load(one.folder)
     assert np.abs(run.logits(texts) - one.logits).max() < 1e-5
     found = [said.label for said in run.predict(texts)]
-        assert found == (pytest.approx(one.labels, abs=1e-5) if task == "regress" else one.labels)
+    assert found == (pytest.approx(one.labels, abs=1e-5) if task == "regress" else one.labels)
 
 
 def test_run_and_backbone_may_move(tmp_path: Path) -> None:
