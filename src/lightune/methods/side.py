@@ -96,8 +96,10 @@ class Side(Method):
 
     def recipe(self, num_rows: int) -> Recipe:
         """A new network: a middling rate, several epochs, each of them cheap."""
-        epochs = 4 if num_rows >= 1000 else 10 if num_rows >= 200 else 20
-        return Recipe(1e-3, 1e-3, epochs, "onecycle", f"a small new network on {num_rows} rows")
+        reason = f"a small new network on {num_rows} rows"
+        if num_rows >= 1000:
+            return Recipe(1.5e-3, 1.5e-3, 3, "onecycle", reason, batch_rows=64)
+        return Recipe(1e-3, 1e-3, 10 if num_rows >= 200 else 20, "onecycle", reason)
 
     def frozen_depth(self, depth: int) -> int:
         """All of it."""
