@@ -1,7 +1,7 @@
 """Accuracy against whole-process time: lightune's methods and its peers, on the same rows, in one run.
 
-Every entry is a process of its own with an empty activation store and the same number of threads. Parts merge:
-results/frontier.json keeps one record for each data set, entry and seed.
+Every entry is a process of its own with an empty activation store and the same number of threads. Parts
+merge: results/frontier.json keeps one record for each data set, entry and seed.
 
 python benchmarks/frontier.py --data movies --entries head side peft_lora --seeds 0
 """
