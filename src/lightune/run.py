@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 2048  # rows held at once when a file is streamed
 READ_TOKENS = 1024  # a tenth faster than 2,048 in float32 (MiniLM, 2 cores, 2026-11)
-FEW_TOKENS = 20_000  # less is not worth a measurement
-MEASURED_ROWS = 64
 
 
 class Run:
@@ -88,17 +86,16 @@ class Run:
 
     def _arithmetic(self, tokens: Tokens, precision: str) -> Precision:
         """Float32, or for `fast` and texts enough what is quickest here."""
-        if check_precision(precision) == "exact" or tokens.num_tokens < FEW_TOKENS:
+        if check_precision(precision) == "exact":
             return "float32"
         import numpy as np
 
-        from lightune.backbones.precision import measured_speeds
+        from lightune.engine.plan import speeds_here
 
-        backbone = self.backbone
-        starts = np.linspace(0, tokens.num_examples - MEASURED_ROWS, 3).astype(int).clip(min=0)
-        chosen = [np.arange(one, min(one + MEASURED_ROWS, tokens.num_examples)) for one in starts]
-        batches = [tokens.batch(rows, pad_id=backbone.pad_id, device=backbone.device) for rows in chosen]
-        return measured_speeds(backbone.forward, batches, digest=backbone.digest, device=backbone.device).best
+        rows = np.arange(tokens.num_examples)
+        # Not `plain_forward`: that would take the merged adapter out again.
+        speeds = speeds_here(self.backbone, self.backbone.forward, tokens, rows, batch_tokens=READ_TOKENS)
+        return speeds.best if speeds else "float32"
 
     def predict_rows(
         self, rows: Iterable[Row], text: Sequence[str], precision: str = "exact"

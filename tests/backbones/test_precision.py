@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from lightune.backbones import precision
 from lightune.backbones.base import HeadSpec, Tap
 from lightune.backbones.precision import Speeds, computing, kernel_name, measured_speeds
 from lightune.backbones.transformer import Transformer
@@ -78,8 +77,8 @@ def test_predictions_are_exact_unless_asked(monkeypatch: pytest.MonkeyPatch, bac
 
     run = Run.__new__(Run)
     run.backbone = backbone
-    monkeypatch.setattr("lightune.run.FEW_TOKENS", 1)
-    monkeypatch.setattr(precision, "measured_speeds", lambda *a, **k: Speeds(1.0, 9.0))
+    monkeypatch.setattr("lightune.engine.plan.FEW_TOKENS", 1)
+    monkeypatch.setattr("lightune.engine.plan.measured_speeds", lambda *a, **k: Speeds(1.0, 9.0))
     tokens = Tokens.from_lists([[2, 5, 3]] * 5, None, [1] * 5)
     assert run._arithmetic(tokens, "exact") == "float32"
     assert run._arithmetic(tokens, "fast") == "bfloat16"

@@ -25,6 +25,13 @@ def reduce_tokens(hidden: torch.Tensor, mask: torch.Tensor, reduction: Reduction
     return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
 
 
+def attend(hidden: torch.Tensor, mask: torch.Tensor, query: nn.Module) -> torch.Tensor:
+    """hidden: (B, T, H), mask: (B, T) -> (B, H): tokens weighted by a softmax of `query`'s scores."""
+    scores = query(hidden)[..., 0].masked_fill(~mask.bool(), -torch.inf)
+    pooled: torch.Tensor = (scores.softmax(1)[..., None] * hidden).sum(1)
+    return pooled
+
+
 class PooledHead(nn.Module):
     """Pooling, dropout, linear. `pooling` is a reduction, or `attention`: a learned weighting of tokens."""
 
@@ -48,9 +55,7 @@ class PooledHead(nn.Module):
         """(B, T, H), (B, T) -> (B, H)."""
         if self.query is None:
             return reduce_tokens(hidden, mask, self.pooling)  # type: ignore[arg-type]
-        scores = self.query(hidden)[..., 0].masked_fill(~mask.bool(), -torch.inf)
-        pooled: torch.Tensor = (scores.softmax(1)[..., None] * hidden).sum(1)
-        return pooled
+        return attend(hidden, mask, self.query)
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
         """(B, H) -> (B, C)."""

@@ -15,12 +15,15 @@ import numpy as np
 import torch
 
 from lightune.backbones.base import Backbone
+from lightune.backbones.precision import Speeds, measured_speeds
 from lightune.core.machine import memory_bytes
 from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.engine.batches import epoch_steps, reading_batches
 
 SAMPLE_SECONDS = 0.7  # for each of the three measurements: two seconds in all
 SAMPLE_SHARE = 0.02  # of the training time that the first passes foretell, where that is less
+FEW_TOKENS = 20_000  # a few seconds' worth: not worth a choice of arithmetic
+SAMPLE_ROWS = 32
 OPTIMIZER_COPIES = {"adamw": 2, "adam": 2, "sgd": 1}
 FLOAT = 4
 
@@ -98,6 +101,16 @@ def sample_batches(
     pieces = [step.pieces[0] for step in steps]
     chosen = [pieces[place] for place in np.linspace(0, len(pieces) - 1, min(6, len(pieces))).astype(int)]
     return [tokens.batch(piece, pad_id=backbone.pad_id, device=backbone.device) for piece in chosen]
+
+
+def speeds_here(
+    backbone: Backbone, forward: Callable[[Batch], Any], tokens: Tokens, rows: Ints, *, batch_tokens: int
+) -> Speeds | None:
+    """How fast `forward` is in each arithmetic on batches of these texts; None for too few to matter."""
+    if tokens.num_tokens < FEW_TOKENS:
+        return None
+    batches = sample_batches(backbone, tokens, rows, batch_rows=SAMPLE_ROWS, batch_tokens=batch_tokens)
+    return measured_speeds(forward, batches, digest=backbone.digest, device=backbone.device)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import nn
 
 from lightune.backbones.base import Tap
-from lightune.backbones.heads import reduce_tokens
+from lightune.backbones.heads import attend, reduce_tokens
 from lightune.core.errors import UserError
 from lightune.methods.base import Method, MethodSettings, Recipe
 
@@ -47,9 +47,9 @@ class SideNetwork(nn.Module):
         super().__init__()
         hidden, num_rungs, num_labels = sizes
         width = settings.width
-        self.norms = nn.ModuleList(nn.LayerNorm(hidden, elementwise_affine=False) for _ in range(num_rungs))
+        self.norm = nn.LayerNorm(hidden, elementwise_affine=False)
         self.downs = nn.ModuleList(nn.Linear(hidden, width) for _ in range(num_rungs))
-        self.gates = nn.Parameter(torch.zeros(num_rungs))
+        self.gates = nn.Parameter(torch.zeros(num_rungs - 1))
         layers = [
             nn.TransformerEncoderLayer(
                 width, HEADS, 2 * width, settings.dropout, "gelu", batch_first=True, norm_first=True
@@ -70,16 +70,15 @@ class SideNetwork(nn.Module):
     def forward(self, rungs: list[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
         """R tensors (B, T, H), mask (B, T) -> (B, C)."""
         is_padding = ~mask.bool()
-        state = torch.zeros((), device=mask.device)
-        for number, hidden in enumerate(rungs):
-            gate = torch.sigmoid(self.gates[number])
-            entering = self.downs[number](self.norms[number](hidden))
-            state = entering if number == 0 else gate * state + (1 - gate) * entering
-            state = self.layers[number](state, src_key_padding_mask=is_padding)
-        state = self.final(state)
-        scores = self.query(state)[..., 0].masked_fill(is_padding, -torch.inf)
-        pooled = (scores.softmax(1)[..., None] * state).sum(1)
-        straight = reduce_tokens(self.norms[-1](rungs[-1]), mask, "mean")
+        normed = [self.norm(hidden) for hidden in rungs]
+        state = self.layers[0](self.downs[0](normed[0]), src_key_padding_mask=is_padding)
+        for gate, hidden, down, layer in zip(
+            self.gates.sigmoid(), normed[1:], self.downs[1:], self.layers[1:], strict=True
+        ):
+            state = gate * state + (1 - gate) * down(hidden)
+            state = layer(state, src_key_padding_mask=is_padding)
+        pooled = attend(self.final(state), mask, self.query)
+        straight = reduce_tokens(normed[-1], mask, "mean")
         logits: torch.Tensor = self.output(self.dropout(pooled)) + self.skip(self.dropout(straight))
         return logits
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from lightune import methods
 from lightune.backbones.base import Tap
-from lightune.backbones.opening import open_backbone
 from lightune.backbones.precision import computing
+from lightune.backbones.source import Source
 from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
@@ -26,15 +26,7 @@ from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import head_prefixes, num_trainable, resolve_descent
-from lightune.steps.prepare import (
-    READ_TOKENS,
-    Prepared,
-    choose_model,
-    choose_pace,
-    choose_taps,
-    make_forward,
-    tokenise,
-)
+from lightune.steps.prepare import READ_TOKENS, Prepared, choose_model, make_forward, open_unread
 
 if TYPE_CHECKING:
     import torch
@@ -213,7 +205,6 @@ def require_budget(request: Request, planned: Planned) -> None:
 
 def plan_methods(request: Request, gathered: Gathered, show: Show) -> dict[str, Any]:
     """Every method's cost on this data, cheapest first; nothing is trained or stored."""
-    began = time.perf_counter()
     source = choose_model(request, gathered.language, show, gathered.decisions)
     names = plugins.names(methods) if request.method == "auto" else [request.method_name]
     rows = []
@@ -222,9 +213,7 @@ def plan_methods(request: Request, gathered: Gathered, show: Show) -> dict[str, 
             kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
             head = kind.head if request.head == "auto" else request.head
             try:
-                rows.append(
-                    _cost_of(request, gathered, source, kind(request.method_settings(name), head), began)
-                )
+                rows.append(_cost_of(request, gathered, source, kind(request.method_settings(name), head)))
             except UserError as error:
                 show.warn(f"{name}: {error.problem}")
             bar.advance()
@@ -243,22 +232,13 @@ def plan_methods(request: Request, gathered: Gathered, show: Show) -> dict[str, 
     return {"methods": rows, "task": gathered.task.name, "model": source.name, "rows": len(gathered.examples)}
 
 
-def _cost_of(
-    request: Request, gathered: Gathered, source: Any, method: Method, began: float
-) -> dict[str, Any]:
+def _cost_of(request: Request, gathered: Gathered, source: Source, method: Method) -> dict[str, Any]:
     started = time.perf_counter()
-    backbone = open_backbone(source, gathered.task.head_spec(), head=method.head, seed=request.seed)
-    encoded, limits = tokenise(request, gathered, backbone, gathered.decisions)
-    pace = choose_pace(request, backbone, encoded.tokens, gathered.train, gathered.decisions)
-    method.apply(backbone)
-    taps = choose_taps(method, backbone, gathered.decisions)
-    targets = gathered.task.targets(gathered.examples)
-    forward = make_forward(method, backbone, taps, None, pace)
-    prepared = Prepared(backbone, method, encoded, limits, targets, taps, None, forward, pace)
+    prepared = open_unread(request, gathered, source, method)
     descent = resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
     fixed = gathered.seconds + time.perf_counter() - started
     known = calibration_of(prepared, gathered, descent, is_read=False)
-    rows = np.arange(encoded.tokens.num_examples)
-    missing = engine_plan.padded_tokens(encoded.tokens, rows, READ_TOKENS) if prepared.cut else 0
+    rows = np.arange(prepared.tokens.num_examples)
+    missing = engine_plan.padded_tokens(prepared.tokens, rows, READ_TOKENS) if prepared.cut else 0
     sizes = sizes_of(prepared, gathered, descent, fixed=fixed, missing=missing)
     return _cost(known, sizes, prepared, descent).as_json(method.name)

@@ -13,7 +13,7 @@ from lightune import methods
 from lightune.backbones.base import Tap
 from lightune.backbones.encode import Encoded, Limits, choose_limits, encode
 from lightune.backbones.opening import open_backbone
-from lightune.backbones.precision import Precision, Speeds, computing, kernel_name, measured_speeds
+from lightune.backbones.precision import Precision, Speeds, computing, kernel_name
 from lightune.backbones.source import Source, resolve
 from lightune.backbones.transformer import Transformer
 from lightune.core import plugins
@@ -25,7 +25,7 @@ from lightune.core.rows import Decisions
 from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.engine import activations as store
 from lightune.engine.activations import Filled
-from lightune.engine.plan import sample_batches
+from lightune.engine.plan import speeds_here
 from lightune.engine.predict import Forward
 from lightune.engine.settings import CacheSettings
 from lightune.methods.base import Method
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     import torch
 
 Reader = Callable[[Batch], "Mapping[Tap, torch.Tensor]"]
-FEW_TOKENS = 20_000  # a few seconds' worth: not worth a choice of arithmetic
-SAMPLE_ROWS = 32
 READ_TOKENS = 2048  # padded tokens of a pass without gradients: more is no faster on a CPU, and takes memory
 SCALE_ROWS = 1024  # training rows that a head's fixed scale is taken from
 
@@ -114,6 +112,19 @@ def choose_method(request: Request, decisions: Decisions) -> Method:
 
 def prepare(request: Request, gathered: Gathered, source: Source, method: Method, show: Show) -> Prepared:
     """Load, apply, tokenise, and read through the frozen part once."""
+    prepared = open_unread(request, gathered, source, method)
+    backbone, taps, pace = prepared.backbone, prepared.taps, prepared.pace
+    filled = read_once(backbone, prepared.tokens, taps, pace, request.cache, gathered.decisions, show)
+    if filled is not None:
+        prepared.filled = filled
+        prepared.forward = make_forward(method, backbone, taps, filled.read, pace)
+        prepared.seconds["activations"] = filled.seconds
+    _fit_head(method, backbone, prepared.tokens, gathered.train, taps, filled)
+    return prepared
+
+
+def open_unread(request: Request, gathered: Gathered, source: Source, method: Method) -> Prepared:
+    """Load, tokenise, apply; nothing is read through the frozen part yet."""
     decisions = gathered.decisions
     began = time.perf_counter()
     backbone = open_backbone(source, gathered.task.head_spec(), head=method.head, seed=request.seed)
@@ -125,12 +136,9 @@ def prepare(request: Request, gathered: Gathered, source: Source, method: Method
     method.apply(backbone)
     taps = choose_taps(method, backbone, decisions)
     targets = gathered.task.targets(gathered.examples)
-    filled = read_once(backbone, encoded.tokens, taps, pace, request.cache, decisions, show)
-    forward = make_forward(method, backbone, taps, filled.read if filled else None, pace)
-    _fit_head(method, backbone, encoded.tokens, gathered.train, taps, filled)
-    activations = filled.seconds if filled else 0.0
-    seconds = {"load": loaded - began, "tokenize": tokenised - loaded, "activations": activations}
-    return Prepared(backbone, method, encoded, limits, targets, taps, filled, forward, pace, seconds)
+    forward = make_forward(method, backbone, taps, None, pace)
+    seconds = {"load": loaded - began, "tokenize": tokenised - loaded, "activations": 0.0}
+    return Prepared(backbone, method, encoded, limits, targets, taps, None, forward, pace, seconds)
 
 
 def tokenise(
@@ -169,10 +177,11 @@ def choose_pace(
     request: Request, backbone: Transformer, tokens: Tokens, rows: Ints, decisions: Decisions
 ) -> Pace:
     """Float32, or the faster arithmetic where that is allowed and there is enough to do."""
-    if request.precision == "exact" or request.cache.dtype == "float32" or tokens.num_tokens < FEW_TOKENS:
+    speeds = None
+    if request.precision == "fast" and request.cache.dtype != "float32":
+        speeds = speeds_here(backbone, backbone.plain_forward, tokens, rows, batch_tokens=READ_TOKENS)
+    if speeds is None:
         return Pace("float32", None)
-    batches = sample_batches(backbone, tokens, rows, batch_rows=SAMPLE_ROWS, batch_tokens=READ_TOKENS)
-    speeds = measured_speeds(backbone.plain_forward, batches, digest=backbone.digest, device=backbone.device)
     why = f"measured here: {speeds.bfloat16:,.0f} tokens/s in bfloat16, {speeds.float32:,.0f} in float32"
     decisions.add("arithmetic", speeds.best, why)
     return Pace(speeds.best, speeds)

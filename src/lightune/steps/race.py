@@ -87,9 +87,7 @@ def alone(ground: Ground, method: Method) -> Contender:
     """The one method that was asked for; refused when it does not fit the budget."""
     request, gathered, show = ground.request, ground.gathered, ground.show
     num_shown = len(gathered.decisions.taken)
-    prepared = prepare(request, gathered, ground.source, method, show)
-    descent = learn.resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
-    planned = cost.predict(request, prepared, gathered, descent, spent=ground.spent)
+    prepared, descent, planned = _prepare(ground, method)
     cost.require_budget(request, planned)
     show.table("derived", ("what", "", "why"), gathered.decisions.as_rows()[num_shown:])
     show.note(planned.describe())
@@ -111,10 +109,12 @@ def race(ground: Ground) -> Contender:
     reading, spent_on = 0.0, {"tokenize": 0.0, "activations": 0.0, "train": 0.0}
     for name in CONTENDERS:
         taken[:] = common
-        if best is not None and (reason := _reason_to_stop(ground, best, name, reading)):
+        kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
+        method = kind(kind.Settings(), kind.head)
+        if best is not None and (reason := _reason_to_stop(ground, best, method, reading)):
             ground.show.note(f"race: {name} does not start: {reason}")
             continue
-        found = _enter(ground, name, is_first=best is None)
+        found = _enter(ground, method, is_first=best is None)
         if found is None:
             continue
         reading = max(reading, found.prepared.seconds["activations"])
@@ -135,27 +135,25 @@ def race(ground: Ground) -> Contender:
     return best
 
 
-def _reason_to_stop(ground: Ground, best: Contender, name: str, reading: float) -> str:
+def _reason_to_stop(ground: Ground, best: Contender, method: Method, reading: float) -> str:
     if best.score >= GOOD_ENOUGH:
         return "hardly anything is left to gain"
-    if ground.budget is not None and name == "side" and ground.spent + 1.2 * reading > ground.budget:
+    has_cut = method.frozen_depth(best.prepared.backbone.depth) > 0
+    if ground.budget is not None and has_cut and ground.spent + 1.2 * reading > ground.budget:
         return "reading the data once more would break the budget"
     return ""
 
 
-def _enter(ground: Ground, name: str, *, is_first: bool) -> Contender | None:
+def _enter(ground: Ground, method: Method, *, is_first: bool) -> Contender | None:
     """Prepare and train one contender in what is left of the budget; None when it does not fit."""
-    request, gathered = ground.request, ground.gathered
-    kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
+    request, gathered, name = ground.request, ground.gathered, method.name
     try:
-        prepared = prepare(request, gathered, ground.source, kind(kind.Settings(), kind.head), ground.show)
+        prepared, descent, planned = _prepare(ground, method)
     except UserError as error:
         if is_first:
             raise
         ground.show.note(f"race: {name} does not start: {error.problem}")
         return None
-    descent = learn.resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
-    planned = cost.predict(request, prepared, gathered, descent, spent=ground.spent)
     if ground.budget is not None:
         while planned.cost.seconds > ground.budget and descent.epochs > 1 and not request.train.epochs:
             descent = replace(descent, epochs=descent.epochs - 1)
@@ -174,10 +172,15 @@ def _enter(ground: Ground, name: str, *, is_first: bool) -> Contender | None:
     return Contender(prepared, descent, planned, progress, list(gathered.decisions.taken))
 
 
+def _prepare(ground: Ground, method: Method) -> tuple[Prepared, Descent, Planned]:
+    request, gathered = ground.request, ground.gathered
+    prepared = prepare(request, gathered, ground.source, method, ground.show)
+    descent = learn.resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
+    return prepared, descent, cost.predict(request, prepared, gathered, descent, spent=ground.spent)
+
+
 def _train(ground: Ground, prepared: Prepared, descent: Descent, folder: Path) -> Progress:
     gathered = ground.gathered
-    if folder == ground.work:
-        ground.enter()
     folder.mkdir(exist_ok=True)
     finish.guard_data(ground.work, prepared)
     return learn.learn(
