@@ -39,6 +39,9 @@ def test_all_run_and_the_winner_is_saved(
     assert run.predict(["good film"])[0].label in run.labels
     assert not list(Path("run").glob("race-*")), "nothing of the race is left in the run folder"
     assert next(one["value"] for one in summary["decisions"] if one["what"] == "method") == summary["method"]
+    decided = {one["what"]: one for one in summary["decisions"]}
+    assert decided["head"]["value"] == summary["head"]
+    assert decided["head"]["reason"] == f"what suits {summary['method']}"
     kinds = [one["what"] for one in summary["decisions"]]
     assert len(kinds) == len(set(kinds)), "only the winner's decisions are kept"
 

@@ -127,11 +127,11 @@ def race(ground: Ground) -> Contender:
     assert best is not None, "the first contender either runs or raises"
     best.prepared.seconds |= spent_on  # of all contenders: that is what the result took
     why = f"won the race of {', '.join(CONTENDERS)} with {best.score:.3f} on the validation rows"
-    taken[:] = [
-        replace(one, value=best.prepared.method.name, reason=why) if one.what == "method" else one
-        for one in best.decisions
-    ]
-    ground.show.note(f"race: {best.prepared.method.name} {why}")
+    method = best.prepared.method
+    won = {"method": Decision("method", method.name, why)}
+    won["head"] = Decision("head", method.head, f"what suits {method.name}")
+    taken[:] = [won.get(one.what, one) for one in best.decisions]
+    ground.show.note(f"race: {method.name} {why}")
     return best
 
 
