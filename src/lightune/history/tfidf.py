@@ -40,8 +40,9 @@ class TfIdf(Baseline):
 
     def fit(self, texts: Texts, gold: Sequence[Any]) -> TfIdf:
         """Count the words, then fit the linear model."""
-        self.vectorizer_ = _fit_vectorizer([text for row in texts for text in row], num_rows=len(texts))
-        features = self._features(texts)
+        flat = [text for row in texts for text in row]
+        self.vectorizer_, counted = _fit_vectorizer(flat, num_rows=len(texts))
+        features = counted if len(flat) == len(texts) else self._features(texts)
         if self.kind == "number":
             self.predictor_ = _fit_number(features, np.array(gold, dtype=np.float64))
         elif self.kind == "labels":
@@ -78,40 +79,47 @@ class Pieces:
     def __init__(self, vectorizers: Sequence[Any]) -> None:
         self.vectorizers = vectorizers
 
-    def fit(self, texts: Sequence[str]) -> Pieces:
-        """Count the pieces; a vectorizer that finds none in the texts is left out."""
-        self.vectorizers = [one for one in self.vectorizers if _finds_pieces(one, texts)]
-        return self
+    def fit_transform(self, texts: Sequence[str]) -> Any:
+        """Count the pieces and weigh them; a vectorizer that finds none in the texts is left out."""
+        found = [(one, _fit_transform(one, texts)) for one in self.vectorizers]
+        self.vectorizers = [one for one, weights in found if weights is not None]
+        return self._beside([weights for _, weights in found if weights is not None], len(texts))
 
     def transform(self, texts: Sequence[str]) -> Any:
         """The weights of the pieces of each text."""
+        return self._beside([one.transform(texts) for one in self.vectorizers], len(texts))
+
+    @staticmethod
+    def _beside(columns: Sequence[Any], num_rows: int) -> Any:
         from scipy import sparse
 
-        if not self.vectorizers:  # texts without a word: every row looks the same
-            return sparse.csr_matrix((len(texts), 1), dtype=np.float64)
-        return sparse.hstack([one.transform(texts) for one in self.vectorizers], format="csr")
+        if not columns:  # texts without a word: every row looks the same
+            return sparse.csr_matrix((num_rows, 1), dtype=np.float64)
+        return sparse.hstack(columns, format="csr")
 
 
-def _finds_pieces(vectorizer: Any, texts: Sequence[str]) -> bool:
-    """Fit `vectorizer`; False when the texts hold nothing that it counts."""
+def _fit_transform(vectorizer: Any, texts: Sequence[str]) -> Any:
+    """The weights of what `vectorizer` counts; None when the texts hold nothing of it."""
     try:
-        vectorizer.fit(texts)
+        return vectorizer.fit_transform(texts)
     except ValueError:
-        return False
-    return True
+        return None
 
 
-def _fit_vectorizer(texts: Sequence[str], *, num_rows: int) -> Pieces:
+def _fit_vectorizer(texts: Sequence[str], *, num_rows: int) -> tuple[Pieces, Any]:
+    """A fitted vectorizer, and the weights of `texts`."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     # Words seen once only slow it down, unless there are few rows.
     common = {"sublinear_tf": True, "min_df": 2 if num_rows >= 1000 else 1, "max_features": MAX_FEATURES}
     if is_written_without_spaces(texts):
-        return Pieces([TfidfVectorizer(analyzer="char", ngram_range=(1, 3), **common)]).fit(texts)
-    chosen = [TfidfVectorizer(token_pattern=WORD_OR_SIGN, ngram_range=(1, 2), **common)]
-    if sum(map(len, texts)) <= MOST_CHARACTERS_FOR_LETTERS:
-        chosen.append(TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), **common))
-    return Pieces(chosen).fit(texts)
+        pieces = Pieces([TfidfVectorizer(analyzer="char", ngram_range=(1, 3), **common)])
+    else:
+        chosen = [TfidfVectorizer(token_pattern=WORD_OR_SIGN, ngram_range=(1, 2), **common)]
+        if sum(map(len, texts)) <= MOST_CHARACTERS_FOR_LETTERS:
+            chosen.append(TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), **common))
+        pieces = Pieces(chosen)
+    return pieces, pieces.fit_transform(texts)
 
 
 Predictor = Callable[[Any], list[Any]]

@@ -101,6 +101,10 @@ class Method(ABC):
         """(B, C) logits from the tokens: the whole network."""
         return backbone.forward(batch)
 
+    def start_training(self, backbone: Transformer, cut: int) -> None:
+        """Dropout on where it belongs: above the cut."""
+        backbone.set_training(cut)
+
     def prepare(self, backbone: Transformer, pooled: torch.Tensor) -> None:
         """Look at the reduced activations (N, H) of some training rows before training, where it helps."""
         return None

@@ -40,6 +40,9 @@ class LoraSettings(LayeredSettings):
         None, gt=0, description="the update is scaled by alpha / rank (twice the rank)"
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout on the input of the update")
+    base_dropout: bool = Field(
+        False, description="the model's own dropout while training: slower, and no better in few epochs"
+    )
     modules: Literal["all", "attention"] = Field(
         "all", description="every linear map, or query and value of the attention only"
     )
@@ -57,7 +60,7 @@ class Lora(Method):
 
     def recipe(self, num_rows: int) -> Recipe:
         """One-cycle with a high peak: few epochs are enough."""
-        epochs = 2 if num_rows >= 3000 else 3 if num_rows >= 1000 else 8 if num_rows >= 200 else 20
+        epochs = 1 if num_rows >= 3000 else 3 if num_rows >= 1000 else 8 if num_rows >= 200 else 20
         return Recipe(2e-3, 2e-3, epochs, "onecycle", f"LoRA takes high rates; {num_rows} rows")
 
     def apply(self, backbone: Transformer) -> None:
@@ -85,6 +88,16 @@ class Lora(Method):
         _inject(backbone, lambda model: peft.get_peft_model(model, config), is_headed=is_headed)
         if is_headed:
             backbone.model.get_submodule("head").requires_grad_(True)
+
+    def start_training(self, backbone: Transformer, cut: int) -> None:
+        """The adapter's dropout and the head's; the pre-trained part's own only where it is asked for."""
+        backbone.set_training(cut)
+        if self.settings.base_dropout:
+            return
+        backbone.base.eval()
+        for name, module in backbone.base.named_modules():
+            if name.endswith("lora_dropout"):
+                module.train()
 
     def save(self, backbone: Transformer, folder: Path) -> None:
         """A standard PEFT adapter folder, and the head beside it where it is lightune's own."""

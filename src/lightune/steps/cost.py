@@ -142,7 +142,7 @@ def calibration_of(
         below=None if is_read or not prepared.cut else below,
         forward=forward,
         step_loss=step_loss,
-        start_training=lambda: backbone.set_training(prepared.cut),
+        start_training=lambda: method.start_training(backbone, prepared.cut),
         make_optimizer=lambda: make_optimizer(
             parameter_groups(backbone.model, head_prefixes(backbone), descent), descent
         ),

@@ -63,9 +63,11 @@ def learn(
     """Train on `rows`, choose the epoch by `held`; takes up the checkpoint in `folder` if there is one."""
     task, backbone = gathered.task, prepared.backbone
     began = time.perf_counter()
+    by_epoch: list[np.ndarray] = []
 
     def validate() -> dict[str, float]:
         logits = predict_logits(prepared, held)
+        by_epoch.append(logits)
         metrics = task.metrics(logits, prepared.targets[held])
         return {
             **metrics,
@@ -76,7 +78,7 @@ def learn(
     work = Work(
         model=backbone.model,
         forward=prepared.forward,
-        start_training=lambda: backbone.set_training(prepared.cut),
+        start_training=lambda: prepared.method.start_training(backbone, prepared.cut),
         loss=task.loss,
         tokens=prepared.tokens,
         targets=prepared.targets,
@@ -90,6 +92,8 @@ def learn(
     with show.bar(f"training ({prepared.method.name})", total) as bar:
         progress = fit(work, descent, folder=folder, bar=bar)
     backbone.model.eval()
+    place = progress.best_epoch - 1 - (progress.epoch - len(by_epoch))  # epochs before a --resume are not here
+    prepared.held_logits = by_epoch[place] if by_epoch and place >= 0 else None
     prepared.seconds["train"] = time.perf_counter() - began
     if progress.epoch < descent.epochs and np.isfinite(progress.step_losses[-1]):
         why = f"{descent.patience} epochs without a better {task.best_by} on the validation rows"

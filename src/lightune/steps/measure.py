@@ -32,10 +32,12 @@ class Measured:
     seconds: float
 
 
-def measure(prepared: Prepared, gathered: Gathered, rows: Ints) -> Measured:
-    """Predict `rows` and compare with gold."""
+def measure(
+    prepared: Prepared, gathered: Gathered, rows: Ints, logits: NDArray[Any] | None = None
+) -> Measured:
+    """Predict `rows`, unless their `logits` are known, and compare with gold."""
     began = time.perf_counter()
-    logits = predict_logits(prepared, rows)
+    logits = predict_logits(prepared, rows) if logits is None else logits
     targets = prepared.targets[rows]
     task = gathered.task
     metrics, intervals = task.metrics(logits, targets), task.intervals(logits, targets)
@@ -43,9 +45,14 @@ def measure(prepared: Prepared, gathered: Gathered, rows: Ints) -> Measured:
 
 
 def measure_all(prepared: Prepared, gathered: Gathered) -> dict[str, Measured]:
-    """Validation and test, those that have rows."""
-    parts = {"validation": gathered.validation, "test": gathered.test}
-    return {name: measure(prepared, gathered, rows) for name, rows in parts.items() if len(rows)}
+    """Validation and test, those that have rows, with the weights as `load` makes them: adapters merged."""
+    found = {}
+    if len(gathered.validation):
+        found["validation"] = measure(prepared, gathered, gathered.validation, prepared.held_logits)
+    if len(gathered.test):
+        prepared.backbone.merge()
+        found["test"] = measure(prepared, gathered, gathered.test)
+    return found
 
 
 def main_of(measured: dict[str, Measured]) -> Measured | None:

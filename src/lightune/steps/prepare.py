@@ -13,7 +13,7 @@ from lightune import methods
 from lightune.backbones.base import Tap
 from lightune.backbones.encode import Encoded, Limits, choose_limits, encode
 from lightune.backbones.opening import open_backbone
-from lightune.backbones.precision import Precision, Speeds, computing, kernel_name
+from lightune.backbones.precision import Precision, Speeds, attending, computing, kernel_name
 from lightune.backbones.source import Source, resolve
 from lightune.backbones.transformer import Transformer
 from lightune.core import plugins
@@ -69,6 +69,7 @@ class Prepared:
     forward: Forward
     pace: Pace
     seconds: dict[str, float] = field(default_factory=dict)
+    held_logits: NDArray[Any] | None = None  # of the validation rows, by the epoch that is kept
 
     @property
     def tokens(self) -> Tokens:
@@ -244,7 +245,8 @@ def make_forward(
     is_light = all(tap.depth == backbone.depth for tap in taps)  # nothing of the backbone runs above
 
     def forward(batch: Batch) -> torch.Tensor:
-        with computing("float32" if stored and is_light else pace.precision, backbone.device):
+        precision: Precision = "float32" if stored and is_light else pace.precision
+        with computing(precision, backbone.device), attending(precision, backbone.device, batch):
             if stored is None:
                 return method.forward(backbone, batch).float()
             return method.logits(backbone, stored(batch), batch).float()
