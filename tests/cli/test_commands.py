@@ -121,7 +121,7 @@ def test_quiet_train_says_nothing(trained: Trained, tmp_path: Path) -> None:
     words = ("train", data, "--model", trained.model, "--train.epochs", "1", "--quiet")
     ended = lightune(*words, folder=tmp_path)
     assert (ended.code, ended.out, ended.err) == (0, "", "")
-    assert (tmp_path / "runs" / "data-lora-1" / "run.toml").exists()
+    assert (tmp_path / "runs" / "data-side-1" / "run.toml").exists()
 
 
 def test_run_toml_repeats_the_run(trained: Trained, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def learn_eight(
     show = Show(is_quiet=True)
     gathered = gather(request, show)
     source = prepare.choose_model(request, gathered.language, show, gathered.decisions)
-    chosen = prepare.choose_method(request, gathered.decisions)
+    chosen = prepare.choose_method(request, len(gathered.train), gathered.decisions)
     prepared = prepare.prepare(request, gathered, source, chosen, show)
     every = np.arange(8)
     before = learn.predict_logits(prepared, every)

@@ -56,7 +56,7 @@ def test_an_impossible_budget_is_refused_and_leaves_nothing(data: str, tiny: Tin
 def test_few_rows_and_method_settings_do_not_race(tmp_path: Path, tiny: TinyModel, data: str) -> None:
     few = str(write_csv(tmp_path / "few.csv", sentences(60), ("text", "label")))
     model = tiny("bert", num_layers=2)
-    assert run_train(asked(few, model), Show(is_quiet=True))["method"] == "lora"
+    assert run_train(asked(few, model), Show(is_quiet=True))["method"] == "side"
     settled = Request(
         data=data,
         model=str(model),

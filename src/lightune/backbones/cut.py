@@ -28,14 +28,32 @@ def run_below(
     model: nn.Module, structure: Structure, inputs: dict[str, Any], depths: Sequence[int]
 ) -> dict[int, torch.Tensor]:
     """Hidden states (B, T, H) at each of `depths`; layers above the highest one do not run."""
-    layers = model.get_submodule(structure.layers_path)
     kept: dict[int, torch.Tensor] = {}
-    highest = max(depths)
+    with keeping(model, structure, depths, kept, stops=True), suppress(_Stop):
+        model(**inputs)
+    return kept
+
+
+@contextmanager
+def keeping(
+    model: nn.Module,
+    structure: Structure,
+    depths: Sequence[int],
+    kept: dict[int, torch.Tensor],
+    *,
+    stops: bool = False,
+) -> Iterator[None]:
+    """While open, a forward of `model` puts its hidden states (B, T, H) at `depths` into `kept`.
+
+    `stops`: the pass ends, by an exception that `run_below` knows, once the highest has been seen.
+    """
+    layers = model.get_submodule(structure.layers_path)
+    highest = max(depths, default=-1)
 
     def keep_input(index: int):  # type: ignore[no-untyped-def]
         def hook(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
             kept.setdefault(index, given[0] if given else named["hidden_states"])
-            if index == highest:
+            if stops and index == highest:
                 raise _Stop
 
         return hook
@@ -43,7 +61,7 @@ def run_below(
     def keep_output(module: nn.Module, given: object, output: Any) -> None:
         kept[structure.depth] = output[0] if isinstance(output, tuple) else output
         # A shared layer is run many times: its last output counts, so that the pass goes on to its end.
-        if not structure.is_shared:
+        if stops and not structure.is_shared:
             raise _Stop
 
     with ExitStack() as hooks:
@@ -53,9 +71,7 @@ def run_below(
             else:
                 handle = layers[index].register_forward_pre_hook(keep_input(index), with_kwargs=True)  # type: ignore[index]
             hooks.callback(handle.remove)
-        with suppress(_Stop):
-            model(**inputs)
-    return kept
+        yield
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from lightune.backbones.base import Backbone, HeadSpec, Tap
-from lightune.backbones.cut import entered_at, run_below
+from lightune.backbones.cut import entered_at, keeping, run_below
 from lightune.backbones.heads import Headed, PooledHead, final_hidden, reduce_tokens
 from lightune.backbones.structure import find_structure
 from lightune.core.errors import UserError
@@ -138,16 +138,17 @@ class Transformer(Backbone):
         was_training = self.model.training
         self.model.eval()
         try:
-            found: dict[Tap, torch.Tensor] = {}
             depths = [tap.depth for tap in taps if tap.reduction == "tokens"]
-            if depths:
-                kept = run_below(self.model, self.structure, batch.inputs(), depths)
-                found.update({tap: kept[tap.depth] for tap in taps if tap.reduction == "tokens"})
             pooled = [tap for tap in taps if tap.reduction != "tokens"]
-            if pooled:
+            if not pooled:
+                kept = run_below(self.model, self.structure, batch.inputs(), depths)
+                return {tap: kept[tap.depth] for tap in taps}
+            kept = {}
+            with keeping(self.model, self.structure, depths, kept):
                 hidden = final_hidden(self.base, batch.inputs())
-                for tap in pooled:
-                    found[tap] = reduce_tokens(hidden, batch.attention_mask, tap.reduction)
+            found = {tap: kept[tap.depth] for tap in taps if tap.reduction == "tokens"}
+            for tap in pooled:
+                found[tap] = reduce_tokens(hidden, batch.attention_mask, tap.reduction)
             return found
         finally:
             self.model.train(was_training)

@@ -18,7 +18,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,6 +178,10 @@ class Filled:
     num_found: int
     num_tokens_read: int
     seconds: float
+
+    def only(self, taps: Sequence[Tap]) -> Filled:
+        """The same filling, of which only `taps` are read."""
+        return replace(self, activations={tap: self.activations[tap] for tap in taps})
 
     def read(self, batch: Batch) -> dict[Tap, torch.Tensor]:
         """The stored activations of a batch at every tap."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lightune.core.progress import Bar
 
 Forward = Callable[[Batch], "torch.Tensor"]
+READ_TOKENS = 1024  # padded tokens of a pass without gradients: more is no faster on a CPU, and takes memory
 
 
 def logits_of(

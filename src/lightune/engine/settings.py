@@ -23,8 +23,8 @@ class TrainSettings(Settings):
         None, gt=0, le=10, description="peak learning rate of the new head"
     )
     batch_rows: int | None = Field(None, ge=1, description="rows of one optimiser step")
-    batch_tokens: int = Field(
-        2048, ge=16, description="padded tokens in memory at once; larger steps are accumulated from pieces"
+    batch_tokens: int | None = Field(
+        None, ge=16, description="padded tokens in memory at once; larger steps are accumulated from pieces"
     )
     optimizer: Literal["adamw", "adam", "sgd"] = Field(
         "adamw", description="the optimiser (sgd: momentum 0.9)"

@@ -97,7 +97,8 @@ class Side(Method):
         """A new network: a middling rate, several epochs, each of them cheap."""
         reason = f"a small new network on {num_rows} rows"
         if num_rows >= 1000:
-            return Recipe(1.5e-3, 1.5e-3, 3, "onecycle", reason, batch_rows=64)
+            epochs = 2 if num_rows >= 3000 else 3
+            return Recipe(1.5e-3, 1.5e-3, epochs, "onecycle", reason, batch_rows=64)
         return Recipe(1e-3, 1e-3, 10 if num_rows >= 200 else 20, "onecycle", reason)
 
     def frozen_depth(self, depth: int) -> int:
@@ -129,6 +130,9 @@ class Side(Method):
             UserError: layers that share their weights cannot be read at several depths.
         """
         if backbone.structure.is_shared and self.settings.rungs > 1:
+            if "rungs" not in self.settings.model_fields_set:  # nobody asked for them
+                self.settings = self.settings.model_copy(update={"rungs": 1})
+                return self.apply(backbone)
             raise UserError(
                 "this model runs one layer many times, so that it cannot be read at several depths",
                 hint="Add --method.rungs 1, or take --method head.",

@@ -21,12 +21,13 @@ from lightune.core.tokens import Batch, pool_windows
 from lightune.engine import plan as engine_plan
 from lightune.engine.loop import Descent, make_optimizer, parameter_groups
 from lightune.engine.plan import Calibration, Cost, Passes, Sizes
+from lightune.engine.predict import READ_TOKENS
 from lightune.engine.settings import parse_seconds, parse_size
 from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import head_prefixes, num_trainable, resolve_descent
-from lightune.steps.prepare import READ_TOKENS, Prepared, choose_model, make_forward, open_unread
+from lightune.steps.prepare import Prepared, choose_model, make_forward, open_unread
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,7 @@ does not start.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,10 @@ from lightune.request import Request
 from lightune.steps import cost, finish, folds, learn
 from lightune.steps.cost import Planned, show_seconds
 from lightune.steps.gather import Gathered
-from lightune.steps.prepare import Prepared, prepare
+from lightune.steps.prepare import FEW_ROWS, Prepared, is_open, prepare
 
 CONTENDERS = ("head", "side", "lora")  # by cost; each was the best for its time on movies (docs/log.md)
-ENOUGH_ROWS, ENOUGH_HELD = 300, 50  # fewer validation rows cannot tell methods apart
+ENOUGH_HELD = 50  # fewer validation rows cannot tell methods apart
 GOOD_ENOUGH = 0.997  # what is left to gain is less than the race promises
 CHEAPER_WINS_BY = 0.5  # standard errors that a cheaper method must be ahead to be preferred
 
@@ -78,9 +78,8 @@ class Ground:
 
 def is_race(request: Request, gathered: Gathered) -> bool:
     """Whether `auto` has enough rows to choose by, and nothing was said that only one method understands."""
-    is_open = request.method == "auto" and request.head == "auto" and not request.groups.get("method")
-    has_rows = len(gathered.train) >= ENOUGH_ROWS and len(gathered.validation) >= ENOUGH_HELD
-    return is_open and has_rows and not request.folds
+    has_rows = len(gathered.train) >= FEW_ROWS and len(gathered.validation) >= ENOUGH_HELD
+    return is_open(request) and has_rows and not request.folds
 
 
 def alone(ground: Ground, method: Method) -> Contender:
@@ -107,14 +106,16 @@ def race(ground: Ground) -> Contender:
     common = list(taken)
     best: Contender | None = None
     reading, spent_on = 0.0, {"tokenize": 0.0, "activations": 0.0, "train": 0.0}
-    for name in CONTENDERS:
+    kinds = [plugins.load(methods, name, Method) for name in CONTENDERS]  # type: ignore[type-abstract]
+    contenders = [kind(kind.Settings(), kind.head) for kind in kinds]
+    for place, method in enumerate(contenders):
         taken[:] = common
-        kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
-        method = kind(kind.Settings(), kind.head)
+        name = method.name
         if best is not None and (reason := _reason_to_stop(ground, best, method, reading)):
             ground.show.note(f"race: {name} does not start: {reason}")
             continue
-        found = _enter(ground, method, is_first=best is None)
+        others = contenders[place + 1 :] if best is None else ()
+        found = _enter(ground, method, is_first=best is None, others=others)
         if found is None:
             continue
         reading = max(reading, found.prepared.seconds["activations"])
@@ -144,11 +145,11 @@ def _reason_to_stop(ground: Ground, best: Contender, method: Method, reading: fl
     return ""
 
 
-def _enter(ground: Ground, method: Method, *, is_first: bool) -> Contender | None:
+def _enter(ground: Ground, method: Method, *, is_first: bool, others: Sequence[Method]) -> Contender | None:
     """Prepare and train one contender in what is left of the budget; None when it does not fit."""
     request, gathered, name = ground.request, ground.gathered, method.name
     try:
-        prepared, descent, planned = _prepare(ground, method)
+        prepared, descent, planned = _prepare(ground, method, others)
     except UserError as error:
         if is_first:
             raise
@@ -172,9 +173,11 @@ def _enter(ground: Ground, method: Method, *, is_first: bool) -> Contender | Non
     return Contender(prepared, descent, planned, progress, list(gathered.decisions.taken))
 
 
-def _prepare(ground: Ground, method: Method) -> tuple[Prepared, Descent, Planned]:
+def _prepare(
+    ground: Ground, method: Method, others: Sequence[Method] = ()
+) -> tuple[Prepared, Descent, Planned]:
     request, gathered = ground.request, ground.gathered
-    prepared = prepare(request, gathered, ground.source, method, ground.show)
+    prepared = prepare(request, gathered, ground.source, method, ground.show, others=others)
     descent = learn.resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
     return prepared, descent, cost.predict(request, prepared, gathered, descent, spent=ground.spent)
 
