@@ -19,9 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from frontier import RESULTS, machine, write_parts
+from benchmarks.frontier import RESULTS, machine, write_parts
 
 FILE = RESULTS / "predict.json"
 PEER_BATCHES = (8, 32, 64)
