@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import mmap
 import os
 import shutil
 import time
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 Below = Callable[[Batch, Sequence[Tap]], "Mapping[Tap, torch.Tensor]"]
 SHARD_BYTES = 64 * 10**6
 KEY_BYTES = 16
+RELEASE_BYTES = 32 * 10**6  # pages of the shards kept mapped: the system's file cache still has the others
 LARGEST_HALF = 6e4  # float16 ends at 65,504
 
 
@@ -82,7 +84,23 @@ class Shelf:
         self.shards: list[NDArray[Any]] = []
         self.place: dict[bytes, tuple[int, int, int]] = {}
         self._known: set[str] = set()
+        self._unreleased = 0
         self.refresh()
+
+    def release(self, num_bytes: int) -> None:
+        """Count bytes that were read; now and then hand the mapped pages back, so that memory stays flat.
+
+        Without it a process grows by every activation it has ever looked at. A no-op where the system has no
+        such call (Windows trims mapped pages by itself).
+        """
+        self._unreleased += num_bytes
+        if self._unreleased < RELEASE_BYTES or not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        self._unreleased = 0
+        for rows in self.shards:
+            mapped = getattr(rows, "_mmap", None)
+            if mapped is not None:
+                mapped.madvise(mmap.MADV_DONTNEED)
 
     def refresh(self) -> None:
         """Take in shards that have appeared since."""
@@ -124,6 +142,11 @@ class StoredActivations:
 
     def rows(self, sequences: Ints) -> NDArray[Any]:
         """(N, H) stored activations of `sequences` end to end."""
+        found = self._rows(sequences)
+        self.shelf.release(found.nbytes)
+        return found
+
+    def _rows(self, sequences: Ints) -> NDArray[Any]:
         shards = self.shard[sequences]
         lengths, starts = self.length[sequences], self.start[sequences]
         first = int(shards[0])

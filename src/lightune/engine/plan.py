@@ -1,7 +1,7 @@
 """What a run will cost, before it is run: measured on this machine with these texts for a second or two.
 
-Seconds come from timing a few real passes and steps; memory from the process as it stands plus what a step
-keeps for its backward pass (counted, not guessed), gradients and the optimiser's state.
+Seconds come from timing a few real passes and steps; memory from the process as it stands after them, plus
+what a larger step keeps for its backward pass (counted, not guessed), gradients and the optimiser's state.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Calibration:
         forward: logits of held-out rows, from what is stored; step: the same with its backward pass.
         step_seconds: what a step costs beside its tokens: the optimiser.
         saved_bytes: what one padded token of a training step keeps for the backward pass.
-        base_bytes: the process before training.
+        base_bytes: the process after the sample steps, with all that the libraries keep;
+            sampled_tokens: padded tokens of the largest of them.
     """
 
     plain: float
@@ -48,6 +49,7 @@ class Calibration:
     step_seconds: float
     saved_bytes: float
     base_bytes: int
+    sampled_tokens: int
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much there is to do: padded tokens, and fixed seconds."""
+    """How much there is to do: padded tokens, fixed seconds, and bytes beside the training step's."""
 
     train_tokens: int
     held_tokens: int
@@ -76,6 +78,7 @@ class Sizes:
     epochs: int
     steps: int
     fixed_seconds: float
+    held_bytes: int
 
 
 def time_passes(run: Callable[[Batch], Any], batches: list[Batch], seconds: float) -> float:
@@ -138,7 +141,6 @@ def calibrate(passes: Passes, batches: list[Batch], train_tokens: int) -> Calibr
 
     The weights, their gradients and the random state are left as they were.
     """
-    base = memory_bytes()
     model = passes.model
     random = torch.get_rng_state()
     model.eval()
@@ -164,7 +166,8 @@ def calibrate(passes: Passes, batches: list[Batch], train_tokens: int) -> Calibr
     for parameter in model.parameters():
         parameter.grad = None
     model.eval()
-    return Calibration(plain, below, forward, step, step_seconds, saved, base)
+    sampled = max(batch.num_padded_tokens for batch in batches)
+    return Calibration(plain, below, forward, step, step_seconds, saved, memory_bytes(), sampled)
 
 
 def _optimizer_seconds(optimizer: torch.optim.Optimizer) -> float:
@@ -190,8 +193,9 @@ def predict_cost(
     copies = 1 + OPTIMIZER_COPIES[optimizer] + 1  # gradient, optimiser, best weights kept
     peak = (
         calibration.base_bytes
-        + calibration.saved_bytes * sizes.biggest_piece
+        + calibration.saved_bytes * max(0, sizes.biggest_piece - calibration.sampled_tokens)
         + copies * FLOAT * num_trainable
+        + sizes.held_bytes
     )
     seconds = sizes.fixed_seconds + reading + training + evaluating
     return Cost(seconds, int(peak), num_trainable, depth)

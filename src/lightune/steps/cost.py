@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 BASELINE_SECONDS_A_ROW = 6e-4  # TF-IDF and logistic regression, 4,000 short rows in 2.5 s (2 cores, 2026-11)
 SAVING_SECONDS = 1.0
+BASELINE_BYTES, BASELINE_BYTES_A_ROW = 20 * 10**6, 14_000  # 6,000 short rows: 104 MB (2026-11)
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,7 @@ def sizes_of(
         epochs=descent.epochs,
         steps=math.ceil(len(gathered.train) / descent.batch_rows) * descent.epochs,
         fixed_seconds=fixed,
+        held_bytes=BASELINE_BYTES + BASELINE_BYTES_A_ROW * tokens.num_examples,
     )
 
 
