@@ -30,8 +30,8 @@ MAX_LENGTH = 128
 OURS: dict[str, list[str]] = {
     "head": ["--method", "head"],
     "side": ["--method", "side"],
-    "lora1": ["--method", "lora", "--train.epochs", "1"],
     "lora": ["--method", "lora"],
+    "lora2": ["--method", "lora", "--train.epochs", "2"],
     "lora_mean": ["--method", "lora", "--head", "mean"],
     "top3": ["--method", "full", "--method.layers", "3"],
     "auto": ["--method", "auto"],

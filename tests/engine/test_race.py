@@ -9,6 +9,7 @@ import pytest
 import lightune
 from lightune.api import run_train
 from lightune.core.progress import Show
+from lightune.engine.activations import entries
 from lightune.request import Request
 from tests.making import TinyModel, sentences, write_csv
 
@@ -51,6 +52,21 @@ def test_an_impossible_budget_is_refused_and_leaves_nothing(data: str, tiny: Tin
         run_train(asked(data, tiny("bert", num_layers=2), budget="0.01s"), Show(is_quiet=True))
     assert not Path("run").exists()
     assert not list(Path.cwd().glob(".run*"))
+
+
+def test_contenders_to_come_do_not_cost_the_first_one_its_store(data: str, tiny: TinyModel) -> None:
+    model = tiny("bert", num_layers=2)
+    small = {"train": {"epochs": 1}, "cache": {"limit": "100KB"}}  # room for means, not for all tokens
+    run_train(Request(data=data, model=str(model), output="run", groups=small), Show(is_quiet=True))
+    reductions = [entry.reduction for entry in entries()]
+    assert reductions == ["mean"]
+
+
+def test_few_rows_on_a_model_with_one_shared_layer(tmp_path: Path, tiny: TinyModel) -> None:
+    few = str(write_csv(tmp_path / "few.csv", sentences(60), ("text", "label")))
+    summary = run_train(asked(few, tiny("albert", num_layers=2)), Show(is_quiet=True))
+    assert summary["method"] == "side"
+    assert len(lightune.load("run").predict(["a fine film"])) == 1
 
 
 def test_few_rows_and_method_settings_do_not_race(tmp_path: Path, tiny: TinyModel, data: str) -> None:

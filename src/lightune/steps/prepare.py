@@ -129,6 +129,8 @@ def prepare(
     prepared = open_unread(request, gathered, source, method)
     backbone, taps, pace = prepared.backbone, prepared.taps, prepared.pace
     read = tuple(dict.fromkeys([*taps, *_taps_to_come(backbone, others)]))
+    if _bytes_needed(prepared, read, request.cache) > request.cache.limit_bytes:
+        read = taps  # what is to come goes without; the first contender need not
     filled = read_once(backbone, prepared.tokens, read, pace, request.cache, gathered.decisions, show)
     filled = filled.only(taps) if filled else None
     if filled is not None:
@@ -143,6 +145,18 @@ def _taps_to_come(backbone: Transformer, others: Sequence[Method]) -> list[Tap]:
     """What the other contenders of a race will read, where that is known beforehand: states of all tokens."""
     found = [tap for other in others for tap in other.taps(backbone.depth)]
     return [tap for tap in found if tap.depth > 0 and not backbone.structure.is_shared]
+
+
+def _bytes_needed(prepared: Prepared, taps: tuple[Tap, ...], cache: CacheSettings) -> int:
+    spaces = _spaces(prepared.backbone, taps, prepared.pace, cache)
+    return sum(store.bytes_needed(prepared.tokens, tap, space) for tap, space in spaces.items())
+
+
+def _spaces(
+    backbone: Transformer, taps: tuple[Tap, ...], pace: Pace, cache: CacheSettings
+) -> dict[Tap, store.Space]:
+    kernel = kernel_name(backbone.device, pace.precision)
+    return {tap: store.space_of(backbone, tap, cache.dtype, kernel) for tap in taps}
 
 
 def open_unread(request: Request, gathered: Gathered, source: Source, method: Method) -> Prepared:
@@ -226,8 +240,7 @@ def read_once(
     if cache.off:
         decisions.add("activations", "not stored", "--cache.off")
         return None
-    kernel = kernel_name(backbone.device, pace.precision)
-    spaces = {tap: store.space_of(backbone, tap, cache.dtype, kernel) for tap in taps}
+    spaces = _spaces(backbone, taps, pace, cache)
     needed = sum(store.bytes_needed(tokens, tap, space) for tap, space in spaces.items())
     if needed > cache.limit_bytes:
         why = f"{needed / 1e9:.1f} GB would not fit --cache.limit {cache.limit}"
