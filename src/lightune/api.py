@@ -49,7 +49,7 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
     from lightune.steps import finish, keep, measure, prepare, race
 
     source = prepare.choose_model(request, gathered.language, show, gathered.decisions)
-    method = prepare.choose_method(request, len(gathered.train), gathered.decisions)
+    method = prepare.choose_method(request, gathered)
     work, output = choose_work(request, output, method.name, show)
     show.table("decided", ("what", "", "why"), gathered.decisions.as_rows())
 

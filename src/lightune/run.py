@@ -59,25 +59,38 @@ class Run:
             if len(one) != expected:
                 kind = "a pair of texts" if expected == 2 else "one text"
                 raise UserError(f"text {number} is not {kind}", hint=f"This run takes {kind} at a time.")
-        return self.task.decode(self.logits(pairs, precision))
+        examples = self._examples(pairs)
+        return self.task.decode(self._outputs(examples, precision), examples)
 
     def logits(self, texts: Sequence[tuple[str, ...]], precision: str = "exact") -> Any:
-        """(B, C) of texts, windows of long ones pooled."""
+        """(B, C) of texts, windows of long ones pooled; or as many arrays (U, C), one line an answer."""
+        return self._outputs(self._examples(texts), precision)
+
+    def _examples(self, texts: Sequence[tuple[str, ...]]) -> list[Example]:
+        names = self.state.text
+        return [self._example(Row(0, dict(zip(names, one, strict=True)), "")) for one in texts]
+
+    def _example(self, row: Row, text: Sequence[str] | None = None) -> Example:
+        """What the task sees of a row without its answer."""
+        return self.task.row_to_example(row, tuple(text or self.state.text), None)
+
+    def _outputs(self, examples: Sequence[Example], precision: str = "exact") -> Any:
         import numpy as np
 
-        from lightune.backbones.encode import Limits, encode
+        from lightune.backbones.encode import Limits
         from lightune.backbones.precision import computing
         from lightune.engine.predict import READ_TOKENS, logits_of
 
-        if not texts:
+        if not examples:
             return np.zeros((0, max(1, len(self.task.labels))), dtype=np.float32)
-        tokens = encode(self.backbone.tokenizer, texts, Limits(**self.state.limits)).tokens
+        tokens = self.task.encode(self.backbone.tokenizer, examples, Limits(**self.state.limits)).tokens
         device = self.backbone.device
         with computing(self._arithmetic(tokens, precision), device):
             return logits_of(
                 lambda batch: self.method.forward(self.backbone, batch),
                 tokens,
-                np.arange(len(texts)),
+                np.arange(len(examples)),
+                task=self.task,
                 pad_id=self.backbone.pad_id,
                 batch_tokens=READ_TOKENS,
                 device=device,
@@ -103,13 +116,16 @@ class Run:
         """Rows with `predicted` and `probability` added, streamed in chunks, in the order they come.
 
         Raises:
-            UserError: a row without a column that the run was trained on.
+            UserError: a row without a column that the run reads.
         """
         remaining = iter(rows)
         while chunk := list(islice(remaining, CHUNK_ROWS)):
-            texts = [self._texts(row, text) for row in chunk]
-            for row, prediction in zip(chunk, self.task.decode(self.logits(texts, precision)), strict=True):
-                yield {**row.values, "predicted": prediction.label, "probability": prediction.probability}
+            for row in chunk:
+                self._require_texts(row, text)
+            examples = [self._example(row, text) for row in chunk]
+            decoded = self.task.decode(self._outputs(examples, precision), examples)
+            for row, prediction in zip(chunk, decoded, strict=True):
+                yield {**row.values, **self.task.columns_of(prediction)}
 
     def evaluate(self, examples: Sequence[Example]) -> dict[str, dict[str, float]]:
         """Metric name -> {value, low, high} (95% bootstrap interval).
@@ -118,7 +134,7 @@ class Run:
             UserError: a label that the run was not trained on.
         """
         targets = self.task.targets(examples)
-        logits = self.logits([example.texts for example in examples])
+        logits = self._outputs(examples)
         values = self.task.metrics(logits, targets)
         intervals = self.task.intervals(logits, targets)
         return {
@@ -128,7 +144,7 @@ class Run:
         }
 
     @staticmethod
-    def _texts(row: Row, text: Sequence[str]) -> tuple[str, ...]:
+    def _require_texts(row: Row, text: Sequence[str]) -> None:
         for name in text:
             if name not in row.values:
                 raise UserError(
@@ -137,7 +153,6 @@ class Run:
                     line=row.line,
                     hint=f"The columns are: {', '.join(row.values)}. Name the text one with --text COLUMN.",
                 )
-        return tuple("" if row.values[name] is None else str(row.values[name]) for name in text)
 
 
 def load(folder: str | Path, show: Show | None = None) -> Run:

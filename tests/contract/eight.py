@@ -68,14 +68,14 @@ def learn_eight(
     show = Show(is_quiet=True)
     gathered = gather(request, show)
     source = prepare.choose_model(request, gathered.language, show, gathered.decisions)
-    chosen = prepare.choose_method(request, len(gathered.train), gathered.decisions)
+    chosen = prepare.choose_method(request, gathered)
     prepared = prepare.prepare(request, gathered, source, chosen, show)
     every = np.arange(8)
-    before = learn.predict_logits(prepared, every)
+    before = learn.predict_logits(prepared, gathered.task, every)
     descent = learn.resolve_descent(request, prepared, 8, gathered.decisions)
     for _ in range(MOST_ROUNDS):  # few biases of a tiny network need more rounds than full matrices
         learn.learn(prepared, gathered, descent, rows=every, held=every[:0], folder=None, show=show)
-        after = learn.predict_logits(prepared, every)
+        after = learn.predict_logits(prepared, gathered.task, every)
         metric = gathered.task.metrics(after, prepared.targets)[gathered.task.best_by]
         if metric > 0.95 and learn.mean_loss(prepared, gathered, after, every) < ENOUGH:
             break

@@ -81,7 +81,10 @@ def test_accumulated_pieces_give_the_gradient_of_the_whole(tmp_path: Path) -> No
             model=model,
             forward=lambda batch: model(batch.input_ids, per_sample_weights=None),
             start_training=model.train,
-            loss=lambda logits, gold: torch.nn.functional.cross_entropy(logits, gold, reduction="none"),
+            losses=lambda logits, batch, gold: torch.nn.functional.cross_entropy(
+                logits, torch.as_tensor(gold), reduction="none"
+            ),
+            weigh=len,
             tokens=Tokens(tokens.ids, None, np.arange(0, 65) * 3, tokens.windows),
             targets=targets,
             rows=np.arange(64),

@@ -66,7 +66,10 @@ def our_losses(backbone: Transformer, tokens: Tokens, targets: np.ndarray, desce
         model=backbone.model,
         forward=backbone.forward,
         start_training=lambda: backbone.set_training(0),
-        loss=lambda logits, gold: torch.nn.functional.cross_entropy(logits, gold, reduction="none"),
+        losses=lambda logits, batch, gold: torch.nn.functional.cross_entropy(
+            logits, torch.as_tensor(gold), reduction="none"
+        ),
+        weigh=len,
         tokens=tokens,
         targets=targets,
         rows=np.arange(len(targets)),

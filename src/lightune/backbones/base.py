@@ -35,12 +35,19 @@ class Tap:
 
 @dataclass(frozen=True)
 class HeadSpec:
-    """What a task needs on top: the transformers class, how many outputs, their names."""
+    """What a task needs on top: the transformers class, how many outputs, their names.
+
+    Attributes:
+        peft_type: peft's name for this kind of network.
+        is_per_token: outputs (B, T, C), one a token, instead of (B, C).
+    """
 
     auto_class: str
     num_labels: int
     problem_type: str
     labels: tuple[str, ...]
+    peft_type: str = "SEQ_CLS"
+    is_per_token: bool = False
 
 
 class Backbone(ABC):

@@ -33,7 +33,10 @@ def attend(hidden: torch.Tensor, mask: torch.Tensor, query: nn.Module) -> torch.
 
 
 class PooledHead(nn.Module):
-    """Pooling, dropout, linear. `pooling` is a reduction, or `attention`: a learned weighting of tokens."""
+    """Pooling, dropout, linear.
+
+    `pooling` is a reduction, `attention`: a learned weighting of tokens, or `tokens`: none at all.
+    """
 
     def __init__(self, width: int, num_labels: int, pooling: str, dropout: float = 0.1) -> None:
         super().__init__()
@@ -52,13 +55,15 @@ class PooledHead(nn.Module):
         self.scale.copy_(pooled.std(0).clamp(min=1e-4) if len(pooled) > 1 else torch.ones_like(pooled[0]))
 
     def pool(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, H), (B, T) -> (B, H)."""
+        """(B, T, H), (B, T) -> (B, H); (B, T, H) where nothing is pooled."""
+        if self.pooling == "tokens":
+            return hidden
         if self.query is None:
             return reduce_tokens(hidden, mask, self.pooling)  # type: ignore[arg-type]
         return attend(hidden, mask, self.query)
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
-        """(B, H) -> (B, C)."""
+        """(..., H) -> (..., C)."""
         return self.output(self.dropout((pooled - self.center) / self.scale))  # type: ignore[no-any-return]
 
 
@@ -74,7 +79,7 @@ class Headed(nn.Module):
         self.config: Any = base.config
 
     def forward(self, **inputs: torch.Tensor) -> torch.Tensor:
-        """Logits (B, C)."""
+        """Logits (B, C), or (B, T, C) where nothing is pooled."""
         hidden = final_hidden(self.base, inputs)
         return self.head(self.head.pool(hidden, inputs["attention_mask"]))  # type: ignore[no-any-return]
 

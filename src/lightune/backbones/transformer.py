@@ -30,7 +30,7 @@ class Transformer(Backbone):
         self, model: nn.Module, tokenizer: Any, *, identifier: str, digest: str, device: str
     ) -> None:
         self.tokenizer = tokenizer
-        self.num_labels = 0
+        self.spec = HeadSpec("AutoModel", 0, "", ())
         self.peft_model: Any = None  # peft wrapper around the model, where a method made one
         self.identifier = identifier
         self.digest = digest
@@ -63,7 +63,7 @@ class Transformer(Backbone):
         tokenizer = load_tokenizer(source)
         model = load_model(source, spec, head, tokenizer)
         found = cls(model, tokenizer, identifier=identifier, digest=digest, device=device)
-        found.num_labels = spec.num_labels
+        found.spec = spec
         return found
 
     @property

@@ -63,7 +63,8 @@ class Example:
 
     Attributes:
         texts: one text, or two for a pair.
-        gold: a label name, a list of label names, a number; None when unlabelled.
+        gold: a label name, a list of label names, a number, a tag a word; None when unlabelled.
+        words: (start, end) in characters of each word of the first text, where the task reads words.
         row: index of its row in the file.
     """
 
@@ -72,6 +73,7 @@ class Example:
     row: int = 0
     file: str = ""
     line: int | None = None
+    words: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

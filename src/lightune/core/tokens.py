@@ -29,16 +29,23 @@ class Tokens:
         types: (N,) uint8 segment ids, or None where the model has none.
         offsets: (S + 1,) sequence s is `ids[offsets[s]:offsets[s + 1]]`.
         windows: (E + 1,) example e is the sequences `windows[e]:windows[e + 1]`.
+        units: (N,) int32, what a token stands for in the task's answer (the number of a word, the token to
+            be predicted next, ...), -1 for nothing; None where an example has one answer.
     """
 
     ids: NDArray[np.int32]
     types: NDArray[np.uint8] | None
     offsets: Ints
     windows: Ints
+    units: NDArray[np.int32] | None = None
 
     @classmethod
     def from_lists(
-        cls, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None, windows: Sequence[int]
+        cls,
+        ids: Sequence[Sequence[int]],
+        types: Sequence[Sequence[int]] | None,
+        windows: Sequence[int],
+        units: Sequence[Sequence[int]] | None = None,
     ) -> Tokens:
         """Join S id lists; `windows` (E,) is the number of sequences of each example."""
         lengths = [len(one) for one in ids]
@@ -47,7 +54,10 @@ class Tokens:
         kinds = None
         if types is not None:
             kinds = np.fromiter((i for one in types for i in one), np.uint8, int(offsets[-1]))
-        return cls(flat, kinds, offsets, np.concatenate([[0], np.cumsum(windows)]).astype(np.int64))
+        carried = None
+        if units is not None:
+            carried = np.fromiter((i for one in units for i in one), np.int32, int(offsets[-1]))
+        return cls(flat, kinds, offsets, np.concatenate([[0], np.cumsum(windows)]).astype(np.int64), carried)
 
     @property
     def num_examples(self) -> int:
@@ -103,6 +113,11 @@ class Tokens:
             kinds = np.zeros(mask.shape, dtype=np.int64)
             kinds[mask] = self.types[flat]
             types = torch.from_numpy(kinds).to(device)
+        units = None
+        if self.units is not None:
+            carried = np.full(mask.shape, -1, dtype=np.int64)
+            carried[mask] = self.units[flat]
+            units = torch.from_numpy(carried).to(device)
         return Batch(
             input_ids=torch.from_numpy(ids).to(device),
             attention_mask=torch.from_numpy(mask.astype(np.int64)).to(device),
@@ -110,6 +125,7 @@ class Tokens:
             owner=torch.from_numpy(owner).to(device),
             num_examples=int(owner[-1]) + 1 if len(owner) else 0,
             sequences=sequences,
+            units=units,
         )
 
 
@@ -134,6 +150,7 @@ class Batch:
         owner: (B,) which example of the batch a sequence is a window of.
         num_examples: how many examples the B sequences make.
         sequences: (B,) their numbers in the `Tokens` they came from.
+        units: (B, T) what each token stands for, -1 for nothing; None where an example has one answer.
     """
 
     input_ids: torch.Tensor
@@ -142,6 +159,7 @@ class Batch:
     owner: torch.Tensor
     num_examples: int
     sequences: Ints
+    units: torch.Tensor | None = None
 
     def inputs(self) -> dict[str, torch.Tensor]:
         """Keyword arguments for a transformers model."""

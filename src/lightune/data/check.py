@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from lightune.core.errors import nearest
 from lightune.core.rows import Problem, Row, Splits, Table
+from lightune.data.check_spans import check_tagging
 from lightune.data.columns import Columns
 from lightune.data.findings import Findings
-from lightune.data.profile import is_missing, label_name, label_profile, split_labels, to_number
+from lightune.data.profile import is_missing, label_name, label_profile, split_labels, text_of, to_number
 from lightune.data.split import normalised
 
 LEAST_ROWS = 8
@@ -47,7 +48,11 @@ def check(splits: Splits, columns: Columns, *, task: str | None, delimiter: str 
     for table in tables.values():
         _check_texts(table, columns.text, findings)
     _check_leaks(tables, columns.text, findings)
-    if columns.label is not None and task != "multilabel":  # no label at all is an answer there
+    if columns.label is not None and task == "tag":
+        for table in tables.values():
+            _check_missing_labels(table, columns.label, findings)
+            check_tagging(table, columns, findings)
+    elif columns.label is not None and task != "multilabel":  # no label at all is an answer there
         for table in tables.values():
             _check_missing_labels(table, columns.label, findings)
         _check_repeats(splits.train, columns, findings)
@@ -101,7 +106,7 @@ def _check_shape(table: Table, columns: Columns, findings: Findings) -> None:
 def _texts(table: Table, names: tuple[str, ...]) -> Iterator[tuple[Row, list[str]]]:
     for row in table.rows:
         values = [row.values.get(name) for name in names]
-        yield row, ["" if is_missing(value) else str(value) for value in values]
+        yield row, ["" if is_missing(value) else text_of(value) for value in values]
 
 
 def _check_texts(table: Table, names: tuple[str, ...], findings: Findings) -> None:

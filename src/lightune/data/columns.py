@@ -9,7 +9,7 @@ from typing import Any
 from lightune.core.errors import UserError, nearest
 from lightune.core.rows import Decisions, Table
 from lightune.data.names import LABELS, PAIRS, TEXTS, is_identifier, plain
-from lightune.data.profile import LabelProfile, is_missing, label_name, label_profile, to_number
+from lightune.data.profile import LabelProfile, is_missing, label_name, label_profile, text_of, to_number
 
 __all__ = ["Columns", "LabelProfile", "check_column", "find_columns", "label_profile"]
 
@@ -140,10 +140,17 @@ def _find_text(table: Table, label: str) -> tuple[tuple[str, ...], str]:
 
 def _mean_length(table: Table, name: str) -> float:
     """Mean number of characters; 0 for numbers."""
-    values = [value for value in _values(table, name) if isinstance(value, str)]
+    values = [text_of(value) for value in _values(table, name) if _is_text(value)]
     if not values or all(to_number(value) is not None for value in values[:100]):
         return 0.0
     return sum(map(len, values)) / len(values)
+
+
+def _is_text(value: Any) -> bool:
+    """A string, or a list of words."""
+    return isinstance(value, str) or (
+        isinstance(value, list) and bool(value) and all(isinstance(word, str) for word in value)
+    )
 
 
 def _values(table: Table, name: str) -> list[Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from lightune.core.rows import Table
+from lightune.core.spans import read_span, read_spans
 
+LOOKED_AT = 200  # rows that show the form of the labels
 DELIMITERS = ("|", ";", ",")
 
 
@@ -23,6 +25,7 @@ class LabelProfile:
         is_list: the values are lists (JSON, Parquet).
         delimiter: what separates several labels in one cell; None when each cell is one label.
         num_rows: all rows, also those without a value.
+        form: `spans` where the values are lists of spans of a text, `tags` where they are one a word.
     """
 
     distinct: dict[str, int]
@@ -31,6 +34,7 @@ class LabelProfile:
     is_list: bool
     delimiter: str | None
     num_rows: int
+    form: Literal["", "spans", "tags"] = ""
 
 
 def label_profile(table: Table, label: str, *, delimiter: str | None = "") -> LabelProfile:
@@ -57,6 +61,30 @@ def label_profile(table: Table, label: str, *, delimiter: str | None = "") -> La
         is_list=is_list,
         delimiter=found,
         num_rows=len(values),
+        form=_form(table, label, present),
+    )
+
+
+def _form(table: Table, label: str, present: list[Any]) -> Literal["", "spans", "tags"]:
+    """Whether the values are spans, or tags of words."""
+    sample = present[:LOOKED_AT]
+    if any(isinstance(value, str) and not value.lstrip().startswith("[") for value in sample):
+        return ""
+    found = [read_spans(value) for value in sample]
+    if any(found) and None not in found:
+        return "spans"
+    rows = [row.values for row in table.rows[:LOOKED_AT] if isinstance(row.values.get(label), (list, tuple))]
+    for name in table.columns:
+        if name != label and rows and all(_is_parallel(row.get(name), row[label]) for row in rows):
+            return "tags"
+    return ""
+
+
+def _is_parallel(words: Any, tags: Any) -> bool:
+    return (
+        isinstance(words, (list, tuple))
+        and len(words) == len(tags)
+        and all(isinstance(w, str) for w in words)
     )
 
 
@@ -83,7 +111,7 @@ def find_delimiter(counts: Counter[str]) -> str | None:
 def split_labels(value: Any, delimiter: str | None) -> list[str]:
     """The label names in one cell: a list, a delimited string, or one name."""
     if isinstance(value, (list, tuple)):
-        return [label_name(item) for item in value]
+        return [span[2] if (span := read_span(item)) else label_name(item) for item in value]
     if delimiter is None:
         return [label_name(value)]
     return [part.strip() for part in label_name(value).split(delimiter) if part.strip()]
@@ -103,6 +131,11 @@ def is_missing(value: Any) -> bool:
     if isinstance(value, float):
         return math.isnan(value)
     return value is None or (isinstance(value, str) and not value.strip())
+
+
+def text_of(value: Any) -> str:
+    """A cell as text; words are joined."""
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def to_number(value: Any) -> float | None:

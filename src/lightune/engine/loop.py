@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lightune.core.tokens import Ints, Tokens, pool_windows
+from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.engine import checkpoint as checkpoints
 from lightune.engine.batches import Step, epoch_steps
 from lightune.engine.checkpoint import Checkpoint, Progress
@@ -55,9 +55,10 @@ class Work:
 
     Attributes:
         model: holds the parameters; those that require a gradient are trained.
-        forward: a batch -> logits (B, C).
+        forward: a batch -> its outputs.
         start_training: puts dropout on where it belongs.
-        loss: logits, targets -> (B,).
+        losses: outputs, batch, targets of its examples -> (U,), the loss of every answer.
+        weigh: targets -> the number of answers, which a step's loss is the mean over.
         tokens, targets, rows: the data, and which of its rows to train on.
         validate: () -> metrics with `score`, larger is better; None without validation rows.
     """
@@ -65,7 +66,8 @@ class Work:
     model: nn.Module
     forward: Forward
     start_training: Callable[[], None]
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    losses: Callable[[torch.Tensor, Batch, NDArray[Any]], torch.Tensor]
+    weigh: Callable[[NDArray[Any]], int]
     tokens: Tokens
     targets: NDArray[Any]
     rows: Ints
@@ -165,12 +167,10 @@ def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -
 def train_step(work: Work, descent: Descent, step: Step, optimizer: torch.optim.Optimizer) -> float:
     """One step of the optimiser over all pieces of `step`; returns its mean loss."""
     optimizer.zero_grad(set_to_none=True)
-    total = 0.0
+    total, weight = 0.0, max(1, sum(work.weigh(work.targets[piece]) for piece in step.pieces))
     for piece in step.pieces:
         batch = work.tokens.batch(piece, pad_id=work.pad_id, device=work.device)
-        logits = pool_windows(work.forward(batch), batch)
-        targets = torch.as_tensor(work.targets[piece], device=work.device)
-        loss = work.loss(logits, targets).sum() / step.num_rows
+        loss = work.losses(work.forward(batch), batch, work.targets[piece]).sum() / weight
         loss.backward()  # type: ignore[no-untyped-call]
         total += float(loss.detach())
     if descent.clip > 0:

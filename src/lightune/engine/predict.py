@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightune.core.tokens import Batch, Ints, Tokens, pool_windows
+from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.engine.batches import reading_batches
 
 if TYPE_CHECKING:
     import torch
 
-    from lightune.core.progress import Bar
+    from lightune.tasks.base import Task
 
 Forward = Callable[[Batch], "torch.Tensor"]
 READ_TOKENS = 1024  # padded tokens of a pass without gradients: more is no faster on a CPU, and takes memory
@@ -25,24 +25,26 @@ def logits_of(
     tokens: Tokens,
     rows: Ints,
     *,
+    task: Task,
     pad_id: int,
     batch_tokens: int,
     device: str = "cpu",
-    bar: Bar | None = None,
 ) -> NDArray[Any]:
-    """(len(rows), C) logits, windows pooled, in the order of `rows`; dropout must be off already."""
+    """(len(rows), C) logits in the order of `rows`, or as many arrays (U, C); dropout must be off already."""
     import torch
 
     rows = np.asarray(rows, dtype=np.int64)
     place = {int(row): number for number, row in enumerate(rows)}
     found: NDArray[Any] | None = None
     with torch.inference_mode():
-        for part in reading_batches(tokens, rows, batch_tokens):
-            batch = tokens.batch(part, pad_id=pad_id, device=device)
-            logits = pool_windows(forward(batch), batch).float().cpu().numpy()
+        for some in reading_batches(tokens, rows, batch_tokens):
+            batch = tokens.batch(some, pad_id=pad_id, device=device)
+            logits = task.part(task.pool(forward(batch), batch).float().cpu().numpy(), batch)
             if found is None:
-                found = np.empty((len(rows), logits.shape[1]), dtype=np.float32)
-            found[[place[int(row)] for row in part]] = logits
-            if bar is not None:
-                bar.advance(len(part))
+                if isinstance(logits, np.ndarray):
+                    found = np.empty((len(rows), *logits.shape[1:]), np.float32)
+                else:
+                    found = np.empty(len(rows), dtype=object)
+            for row, one in zip(some, logits, strict=True):
+                found[place[int(row)]] = one
     return np.zeros((0, 1), np.float32) if found is None else found

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal
 
-Kind = Literal["classes", "labels", "number"]
+Kind = Literal["classes", "labels", "number", "tags", "text"]
 Texts = Sequence[tuple[str, ...]]
 
 
@@ -14,7 +14,8 @@ class Baseline(ABC):
     """A simple model to beat.
 
     Args:
-        kind: the form of one gold answer: "classes" a label name, "labels" a list of them, "number" a float.
+        kind: the form of one gold answer: "classes" a label name, "labels" a list of them, "number" a float,
+            "tags" a tag a word; texts are then the words.
         is_balanced: whether rare classes weigh as much as frequent ones.
     """
 

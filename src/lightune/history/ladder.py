@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from lightune.core.progress import Show
 from lightune.core.rows import Example
-from lightune.history.base import Baseline
+from lightune.history.base import Baseline, Kind
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ def run_baselines(
     train: list[Example],
     test: list[Example],
     *,
-    kind: Literal["classes", "labels", "number"],
+    kind: Kind,
     show: Show,
     is_balanced: bool = False,
 ) -> list[Rung]:
@@ -34,12 +34,9 @@ def run_baselines(
         kind: the form of gold: a label name, a list of label names, a number.
         is_balanced: whether rare classes weigh as much as frequent ones, as they do in the run.
     """
-    from lightune.history.majority import Majority
-    from lightune.history.tfidf import TfIdf
-
-    baselines: list[type[Baseline]] = [Majority, TfIdf]
-    train_texts, gold = [example.texts for example in train], [example.gold for example in train]
-    test_texts = [example.texts for example in test]
+    baselines = baselines_for(kind)
+    train_texts, gold = [_read(example, kind) for example in train], [example.gold for example in train]
+    test_texts = [_read(example, kind) for example in test]
     rungs = []
     with show.bar("baselines", len(baselines)) as bar:
         for baseline in baselines:
@@ -49,3 +46,24 @@ def run_baselines(
             rungs.append(Rung(baseline.name, predictions, time.perf_counter() - start))
             bar.advance()
     return rungs
+
+
+def baselines_for(kind: Kind) -> list[type[Baseline]]:
+    """The simple models that know this form of gold."""
+    if kind == "text":
+        return []
+    if kind == "tags":
+        from lightune.history.word_tags import MajorityTag, WordTags
+
+        return [MajorityTag, WordTags]
+    from lightune.history.majority import Majority
+    from lightune.history.tfidf import TfIdf
+
+    return [Majority, TfIdf]
+
+
+def _read(example: Example, kind: Kind) -> tuple[str, ...]:
+    """What a baseline reads of an example: its texts, or its words."""
+    if kind != "tags":
+        return example.texts
+    return tuple(example.texts[0][start:end] for start, end in example.words)

@@ -54,8 +54,8 @@ class Full(Method):
         if self.head != "standard":
             return super().loading_code(backbone)
         return (
-            "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\n"
+            f"from transformers import {backbone.spec.auto_class}, AutoTokenizer\n\n"
             'folder = "."  # this folder\n'
-            "model = AutoModelForSequenceClassification.from_pretrained(folder)\n"
+            f"model = {backbone.spec.auto_class}.from_pretrained(folder)\n"
             "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
         )

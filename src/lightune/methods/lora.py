@@ -76,7 +76,7 @@ class Lora(Method):
             )
         is_headed = self.head != "standard"
         config = peft.LoraConfig(
-            task_type=peft.TaskType.FEATURE_EXTRACTION if is_headed else peft.TaskType.SEQ_CLS,
+            task_type="FEATURE_EXTRACTION" if is_headed else backbone.spec.peft_type,
             r=self.settings.rank,
             lora_alpha=self.settings.alpha or 2 * self.settings.rank,
             lora_dropout=self.settings.dropout,
@@ -126,15 +126,16 @@ class Lora(Method):
         """Peft and transformers alone."""
         if self.head != "standard":
             return super().loading_code(backbone)
+        kind = backbone.spec.auto_class.replace("AutoModel", "AutoPeftModel")
         options = "".join(f", {name}={value!r}" for name, value in backbone.plain_options().items())
         return (
             "import json\n"
-            "from peft import AutoPeftModelForSequenceClassification\n"
+            f"from peft import {kind}\n"
             "from transformers import AutoTokenizer\n\n"
             'folder = "."  # this folder\n'
             'names = json.load(open(folder + "/labels.json", encoding="utf-8"))\n'
             "names = {int(number): name for number, name in names.items()}\n"
-            "model = AutoPeftModelForSequenceClassification.from_pretrained(\n"
+            f"model = {kind}.from_pretrained(\n"
             f"    folder, id2label=names{options}\n)\n"
             "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
         )

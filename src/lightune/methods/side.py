@@ -40,11 +40,14 @@ class SideSettings(MethodSettings):
 class SideNetwork(nn.Module):
     """Gated rungs of width W over the states of R depths, pooled, beside the backbone's own pooled output.
 
-    Forward: R tensors (B, T, H) and a mask (B, T) -> logits (B, C).
+    Forward: R tensors (B, T, H) and a mask (B, T) -> logits (B, C); (B, T, C) where nothing is pooled.
     """
 
-    def __init__(self, sizes: tuple[int, int, int], settings: SideSettings) -> None:
+    def __init__(
+        self, sizes: tuple[int, int, int], settings: SideSettings, *, is_per_token: bool = False
+    ) -> None:
         super().__init__()
+        self.is_per_token = is_per_token
         hidden, num_rungs, num_labels = sizes
         width = settings.width
         self.norm = nn.LayerNorm(hidden, elementwise_affine=False)
@@ -68,7 +71,7 @@ class SideNetwork(nn.Module):
         nn.init.zeros_(self.output.weight)
 
     def forward(self, rungs: list[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
-        """R tensors (B, T, H), mask (B, T) -> (B, C)."""
+        """R tensors (B, T, H), mask (B, T) -> (B, C) or (B, T, C)."""
         is_padding = ~mask.bool()
         normed = [self.norm(hidden) for hidden in rungs]
         state = self.layers[0](self.downs[0](normed[0]), src_key_padding_mask=is_padding)
@@ -77,8 +80,9 @@ class SideNetwork(nn.Module):
         ):
             state = gate * state + (1 - gate) * down(hidden)
             state = layer(state, src_key_padding_mask=is_padding)
-        pooled = attend(self.final(state), mask, self.query)
-        straight = reduce_tokens(normed[-1], mask, "mean")
+        pooled, straight = self.final(state), normed[-1]
+        if not self.is_per_token:
+            pooled, straight = attend(pooled, mask, self.query), reduce_tokens(straight, mask, "mean")
         logits: torch.Tensor = self.output(self.dropout(pooled)) + self.skip(self.dropout(straight))
         return logits
 
@@ -138,5 +142,7 @@ class Side(Method):
                 hint="Add --method.rungs 1, or take --method head.",
             )
         backbone.model.requires_grad_(False)
-        sizes = (backbone.width, len(self.taps(backbone.depth)), backbone.num_labels)
-        backbone.model.side = SideNetwork(sizes, self.settings).to(backbone.device)
+        spec = backbone.spec
+        sizes = (backbone.width, len(self.taps(backbone.depth)), spec.num_labels)
+        network = SideNetwork(sizes, self.settings, is_per_token=spec.is_per_token)
+        backbone.model.side = network.to(backbone.device)

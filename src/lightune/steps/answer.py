@@ -21,8 +21,6 @@ from lightune.run import Run, load
 from lightune.runs.folder import read_state
 from lightune.steps.gather import examples_of, no_label
 
-ADDED = ("predicted", "probability")
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -54,10 +52,11 @@ def answer(
     if first is None:
         raise UserError("there are no rows", file=data)
     columns, output = wanted.text or text_columns(state.text, first), wanted.output
-    Run._texts(first, columns)
+    Run._require_texts(first, columns)
     run = load(folder, show)
     answers = run.predict_rows(chain([first], rows), columns, wanted.precision)
-    names = [name for name in first.values if name not in ADDED] + list(ADDED)
+    added = run.task.added
+    names = [name for name in first.values if name not in added] + list(added)
     if wanted.is_json and output is None:
         listed = list(answers)
         return {"rows": listed, "count": len(listed), "seconds": time.perf_counter() - began}

@@ -17,7 +17,7 @@ from lightune.backbones.source import Source
 from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
-from lightune.core.tokens import Batch, pool_windows
+from lightune.core.tokens import Batch
 from lightune.engine import plan as engine_plan
 from lightune.engine.loop import Descent, make_optimizer, parameter_groups
 from lightune.engine.plan import Calibration, Cost, Passes, Sizes
@@ -134,7 +134,7 @@ def calibration_of(
         )
 
     def step_loss(batch: Batch) -> torch.Tensor:
-        logits = pool_windows(forward(batch), batch)
+        logits = gathered.task.pool(forward(batch), batch)
         return gathered.task.loss(logits, targets(len(logits))).mean()
 
     speeds = prepared.pace.speeds
@@ -157,7 +157,7 @@ def targets_for(prepared: Prepared, gathered: Gathered) -> Callable[[int], torch
     """Any n targets of the right form."""
     import torch
 
-    first = prepared.targets[gathered.train[:1]]
+    first = gathered.task.join(prepared.targets[gathered.train[:1]])[:1]
     return lambda number: torch.as_tensor(np.repeat(first, number, axis=0), device=prepared.backbone.device)
 
 

@@ -16,18 +16,19 @@ from lightune.steps.keep import Outcome
 from lightune.steps.learn import num_trainable
 from lightune.steps.measure import Measured
 from lightune.steps.prepare import Prepared
+from lightune.tasks.base import Task
 
 SHOWN = ("accuracy", "f1", "matthews", "pearson", "spearman", "mean_absolute_error")
 
 
-def guard_data(work: Path, prepared: Prepared) -> None:
+def guard_data(work: Path, prepared: Prepared, task: Task) -> None:
     """Tie an unfinished run to its tokens, so that it is never resumed on other data.
 
     Raises:
         UserError: the data has changed since the run was started.
     """
-    tokens = prepared.tokens
-    digest = hashlib.blake2b(tokens.ids.tobytes() + prepared.targets.tobytes(), digest_size=16).hexdigest()
+    tokens, gold = prepared.tokens, task.join(prepared.targets)
+    digest = hashlib.blake2b(tokens.ids.tobytes() + gold.tobytes(), digest_size=16).hexdigest()
     file = work / "data.digest"
     if file.exists() and file.read_text() != digest:
         raise UserError(

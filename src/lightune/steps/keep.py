@@ -163,10 +163,10 @@ def report_of(outcome: Outcome, output: Path) -> Report:
     is_numbers = task.kind == "number"
     scatter = rows = None
     if main is not None and is_numbers:
-        answers = [float(one.label) for one in task.decode(main.logits)]
+        answers = [float(one.label) for one in task.decode(main.logits, gathered.part(main.rows))]
         scatter = [(float(gold), said) for gold, said in zip(targets[main.rows], answers, strict=True)]
     if main is not None and task.kind == "classes":
-        decoded = task.decode(main.logits)
+        decoded = task.decode(main.logits, gathered.part(main.rows))
         import numpy as np
 
         sure = np.array([one.probability for one in decoded])

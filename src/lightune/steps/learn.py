@@ -19,6 +19,7 @@ from lightune.engine.predict import READ_TOKENS, logits_of
 from lightune.request import Request
 from lightune.steps.gather import Gathered
 from lightune.steps.prepare import Prepared
+from lightune.tasks.base import Task
 
 # LoRA on movie sentences: 1,024 train 8% faster than 2,048 in 190 MB less (MiniLM, 2 cores, 2026-11).
 TOKENS_ON_CPU, TOKENS_ON_GPU = 1024, 8192
@@ -74,7 +75,7 @@ def learn(
     by_epoch: list[np.ndarray] = []
 
     def validate() -> dict[str, float]:
-        logits = predict_logits(prepared, held)
+        logits = predict_logits(prepared, task, held)
         by_epoch.append(logits)
         metrics = task.metrics(logits, prepared.targets[held])
         return {
@@ -87,7 +88,8 @@ def learn(
         model=backbone.model,
         forward=prepared.forward,
         start_training=lambda: prepared.method.start_training(backbone, prepared.cut),
-        loss=task.loss,
+        losses=task.losses,
+        weigh=task.weigh,
         tokens=prepared.tokens,
         targets=prepared.targets,
         rows=rows,
@@ -117,13 +119,14 @@ def learn(
     return progress
 
 
-def predict_logits(prepared: Prepared, rows: Ints) -> np.ndarray:
-    """Logits (len(rows), C) in the order of `rows`, dropout off."""
+def predict_logits(prepared: Prepared, task: Task, rows: Ints) -> np.ndarray:
+    """Logits (len(rows), C), or that many arrays (U, C), in the order of `rows`, dropout off."""
     prepared.backbone.model.eval()
     return logits_of(
         prepared.forward,
         prepared.tokens,
         rows,
+        task=task,
         pad_id=prepared.backbone.pad_id,
         batch_tokens=READ_TOKENS,
         device=prepared.backbone.device,
@@ -134,8 +137,9 @@ def mean_loss(prepared: Prepared, gathered: Gathered, logits: np.ndarray, rows: 
     """The mean loss of given logits."""
     import torch
 
-    losses = gathered.task.loss(torch.from_numpy(logits), torch.as_tensor(prepared.targets[rows]))
-    return float(losses.mean())
+    task = gathered.task
+    known, wanted = task.join(logits), task.join(prepared.targets[rows])
+    return float(task.loss(torch.from_numpy(known), torch.as_tensor(wanted)).mean())
 
 
 def head_prefixes(backbone: Transformer) -> tuple[str, ...]:

@@ -37,9 +37,9 @@ def measure(
 ) -> Measured:
     """Predict `rows`, unless their `logits` are known, and compare with gold."""
     began = time.perf_counter()
-    logits = predict_logits(prepared, rows) if logits is None else logits
-    targets = prepared.targets[rows]
     task = gathered.task
+    logits = predict_logits(prepared, task, rows) if logits is None else logits
+    targets = prepared.targets[rows]
     metrics, intervals = task.metrics(logits, targets), task.intervals(logits, targets)
     return Measured(metrics, intervals, logits, rows, time.perf_counter() - began)
 
@@ -94,13 +94,12 @@ def confusion(task: Task, measured: Measured, targets: NDArray[Any]) -> list[lis
 
 def mistakes(gathered: Gathered, measured: Measured) -> list[dict[str, Any]]:
     """The rows that were got wrong with the most confidence, or by the largest error."""
-    predictions = gathered.task.decode(measured.logits)
+    task, examples = gathered.task, gathered.part(measured.rows)
     found = []
-    for row, prediction in zip(measured.rows, predictions, strict=True):
-        example = gathered.examples[row]
-        if gathered.task.kind == "number":
+    for example, prediction in zip(examples, task.decode(measured.logits, examples), strict=True):
+        if task.kind == "number":
             badness = abs(float(example.gold) - float(prediction.label))
-        elif _same(prediction.label, example.gold):
+        elif task.is_right(prediction, example):
             continue
         else:
             badness = prediction.probability or 0.0
@@ -109,7 +108,7 @@ def mistakes(gathered: Gathered, measured: Measured) -> list[dict[str, Any]]:
     return [
         {
             "texts": example.texts,
-            "gold": example.gold,
+            "gold": task.gold_answer(example),
             "predicted": prediction.label,
             "probability": prediction.probability,
             "row": example.row,
@@ -146,7 +145,3 @@ def advise(task: Task, all_measured: dict[str, Measured], rungs: list[dict[str, 
             f"The interval is wide ({low:.2f} to {high:.2f}): only {len(measured.rows)} rows were tested."
         )
     return lines
-
-
-def _same(predicted: Any, gold: Any) -> bool:
-    return sorted(predicted) == sorted(gold) if isinstance(gold, list) else predicted == gold

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lightune import methods
 from lightune.backbones.base import Tap
-from lightune.backbones.encode import Encoded, Limits, choose_limits, encode
+from lightune.backbones.encode import Encoded, Limits, choose_limits
 from lightune.backbones.opening import open_backbone
 from lightune.backbones.precision import Precision, Speeds, attending, computing, kernel_name
 from lightune.backbones.source import Source, resolve
@@ -22,7 +22,7 @@ from lightune.core.paths import is_disk_full, require_free
 from lightune.core.progress import Show
 from lightune.core.randomness import seed_everything
 from lightune.core.rows import Decisions
-from lightune.core.tokens import Batch, Ints, Tokens
+from lightune.core.tokens import Batch, Ints, Tokens, unpad
 from lightune.engine import activations as store
 from lightune.engine.activations import Filled
 from lightune.engine.plan import speeds_here
@@ -31,6 +31,7 @@ from lightune.engine.settings import CacheSettings
 from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
+from lightune.tasks.base import Task
 
 if TYPE_CHECKING:
     import torch
@@ -102,8 +103,9 @@ def is_open(request: Request) -> bool:
     return request.method == "auto" and request.head == "auto" and not request.groups.get("method")
 
 
-def choose_method(request: Request, num_rows: int, decisions: Decisions) -> Method:
+def choose_method(request: Request, gathered: Gathered) -> Method:
     """The method asked for, with its settings and head; for few rows the one that needs least of them."""
+    num_rows, decisions = len(gathered.train), gathered.decisions
     name, why = request.method_name, "as asked"
     if is_open(request) and num_rows < FEW_ROWS:
         name, why = FEW_ROWS_METHOD, f"{num_rows} rows are too few for changes to the whole model"
@@ -111,9 +113,26 @@ def choose_method(request: Request, num_rows: int, decisions: Decisions) -> Meth
         why = "light and accurate, and the safe choice where a race cannot be decided"
     kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
     decisions.add("method", name, why)
-    head = kind.head if request.head == "auto" else request.head
+    head = head_of(kind, request, gathered.task)
     decisions.add("head", head, "as asked" if request.head != "auto" else f"what suits {name}")
     return kind(request.method_settings(name), head)
+
+
+def head_of(kind: type[Method], request: Request, task: Task) -> str:
+    """The head asked for, or the method's; a task with an answer a token pools nothing.
+
+    Raises:
+        UserError: a pooling was asked for where there is nothing to pool.
+    """
+    head = kind.head if request.head == "auto" else request.head
+    if not task.is_per_token or head == "standard":
+        return head
+    if request.head != "auto":
+        hint = "Leave --head out, or give --head standard."
+        raise UserError(
+            f"--head {head} pools a text to one vector, and {task.name} answers by word", hint=hint
+        )
+    return "tokens"
 
 
 def prepare(
@@ -191,9 +210,11 @@ def tokenise(
         max_windows=settings.max_windows,
     )
     decisions.add("longest text", f"{limits.max_length} tokens", why_length)
-    encoded = encode(backbone.tokenizer, [example.texts for example in gathered.examples], limits)
+    encoded = gathered.task.encode(backbone.tokenizer, gathered.examples, limits)
     if encoded.num_long:
-        decisions.add("long texts", limits.long, why_long)
+        is_windows = gathered.task.is_per_token
+        why_long = "every token needs its answer" if is_windows else why_long
+        decisions.add("long texts", "windows" if is_windows else limits.long, why_long)
     return encoded, limits
 
 
@@ -297,7 +318,9 @@ def _fit_head(
     filled: Filled | None,
 ) -> None:
     """Give a head that reads one vector a text its fixed scale, from the first training rows."""
-    if taps[0].reduction == "tokens":
+    if method.head != "tokens" and taps[0].reduction == "tokens":
+        return
+    if taps[0].depth < backbone.depth or len(taps) > 1:
         return
     import torch
 
@@ -305,7 +328,8 @@ def _fit_head(
     for start in range(0, min(len(rows), SCALE_ROWS), 64):
         batch: Batch = tokens.batch(rows[start : start + 64], pad_id=backbone.pad_id, device=backbone.device)
         read = filled.read(batch) if filled else backbone.below(batch, taps)
-        found.append(read[taps[0]])
+        one = read[taps[0]].float()
+        found.append(unpad(one, batch) if taps[0].reduction == "tokens" else one)
     method.prepare(backbone, torch.cat(found))
 
 

@@ -185,7 +185,7 @@ def _prepare(
 def _train(ground: Ground, prepared: Prepared, descent: Descent, folder: Path) -> Progress:
     gathered = ground.gathered
     folder.mkdir(exist_ok=True)
-    finish.guard_data(ground.work, prepared)
+    finish.guard_data(ground.work, prepared, ground.gathered.task)
     return learn.learn(
         prepared,
         gathered,

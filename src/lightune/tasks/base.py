@@ -1,6 +1,8 @@
 """The task contract: which columns, what is predicted, how wrong a prediction is.
 
-Logits are (B, C); targets are (B,) class numbers, (B, C) zeros and ones, or (B,) numbers.
+Most tasks have one answer an example: logits are (B, C), targets (B,) class numbers, (B, C) zeros and ones,
+or (B,) numbers. A task with an answer a token has one array (U, C) an example (arrays of arrays, of dtype
+object), U being the answers that the example asks for.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightune.backbones.base import HeadSpec
+from lightune.backbones.encode import Encoded, Limits, encode
 from lightune.core.errors import UserError
 from lightune.core.rows import Example, Row
+from lightune.core.tokens import Batch, pool_windows
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 Intervals = dict[str, tuple[float, float]]
+CERTAIN = 20.0  # a logit that says yes
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,11 @@ class Task(ABC):
 
     name: str
     summary: str
-    kind: Literal["classes", "labels", "number"]
+    kind: Literal["classes", "labels", "number", "tags", "text"]
     auto_class = "AutoModelForSequenceClassification"
     peft_type = "SEQ_CLS"
+    is_per_token = False  # outputs are (B, T, C)
+    added: tuple[str, ...] = ("predicted", "probability")  # the columns that `predict` adds
     best_by: str  # the metric that early stopping watches; larger is better
     precedence = 0  # among tasks that recognise the data, the highest wins
 
@@ -77,8 +84,8 @@ class Task(ABC):
         """(B,) the loss of every example."""
 
     @abstractmethod
-    def decode(self, logits: Array) -> list[Prediction]:
-        """Predictions from logits (B, C)."""
+    def decode(self, logits: Array, examples: Sequence[Example]) -> list[Prediction]:
+        """Predictions from the logits of `examples`."""
 
     @abstractmethod
     def metrics(self, logits: Array, targets: Array) -> dict[str, float]:
@@ -103,12 +110,59 @@ class Task(ABC):
 
     def head_spec(self) -> HeadSpec:
         """What the network needs on top."""
-        return HeadSpec(self.auto_class, len(self.labels), self.problem_type(), self.labels)
+        return HeadSpec(
+            self.auto_class,
+            len(self.labels),
+            self.problem_type(),
+            self.labels,
+            peft_type=self.peft_type,
+            is_per_token=self.is_per_token,
+        )
 
     def row_to_example(self, row: Row, text: tuple[str, ...], gold: Any) -> Example:
         """The typed example of a row."""
         texts = tuple("" if row.values.get(name) is None else str(row.values[name]) for name in text)
         return Example(texts=texts, gold=gold, row=row.index, file=row.file, line=row.line)
+
+    def encode(self, tokenizer: Any, examples: Sequence[Example], limits: Limits) -> Encoded:
+        """Tokens of the examples."""
+        return encode(tokenizer, [example.texts for example in examples], limits)
+
+    def pool(self, outputs: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(U, C), a line for each answer that the batch asks for: windows of a long text are averaged."""
+        return pool_windows(outputs, batch)
+
+    def part(self, logits: Array, batch: Batch) -> Array | list[Array]:
+        """What `pool` gave, by example."""
+        return logits
+
+    def join(self, targets: Array) -> Array:
+        """(U, ...) targets of some examples, in the order of `pool`."""
+        return targets
+
+    def weigh(self, targets: Array) -> int:
+        """How many answers these targets are."""
+        return len(targets)
+
+    def losses(self, outputs: torch.Tensor, batch: Batch, targets: Array) -> torch.Tensor:
+        """(U,) the loss of every answer of a batch."""
+        import torch
+
+        wanted = torch.as_tensor(self.join(targets), device=outputs.device)
+        return self.loss(self.pool(outputs, batch), wanted)
+
+    def columns_of(self, prediction: Prediction) -> dict[str, Any]:
+        """What `predict` adds to a row."""
+        return {"predicted": prediction.label, "probability": prediction.probability}
+
+    def is_right(self, prediction: Prediction, example: Example) -> bool:
+        """Whether a prediction is the gold answer."""
+        said, gold = prediction.label, example.gold
+        return sorted(said) == sorted(gold) if isinstance(gold, list) else bool(said == gold)
+
+    def gold_answer(self, example: Example) -> Any:
+        """The gold answer in the form of `Prediction.label`."""
+        return example.gold
 
     def balance(self, examples: Sequence[Example]) -> None:
         """Weigh classes against imbalance; tasks without classes have nothing to weigh."""
@@ -144,6 +198,16 @@ def unseen_label(label: object, labels: Sequence[str], example: Example) -> User
         line=example.line,
         hint=f"The model knows: {', '.join(labels[:20])}. Mend the label, or train again with it.",
     )
+
+
+def by_example(lines: Array, batch: Batch) -> list[Array]:
+    """(U, ...) lines of the units of a batch, in order -> an array for each of its examples."""
+    import torch
+
+    assert batch.units is not None
+    counts = torch.zeros(batch.num_examples, dtype=torch.long, device=batch.owner.device)
+    counts.index_add_(0, batch.owner, (batch.units >= 0).sum(1))
+    return np.split(lines, np.cumsum(counts.cpu().numpy())[:-1])
 
 
 def softmax(logits: Array) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 
 from lightune.core.rows import Example, Row
 from lightune.data.profile import is_missing, label_name
-from lightune.tasks.base import Array, Intervals, Prediction, Task, label_numbers, softmax
+from lightune.tasks.base import CERTAIN, Array, Intervals, Prediction, Task, label_numbers, softmax
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from lightune.data.profile import LabelProfile
 
 MANY_CLASSES = 200
-CERTAIN = 20.0  # a logit that says yes
 
 
 class Classify(Task):
@@ -70,7 +69,7 @@ class Classify(Task):
         weight = None if self.weights is None else logits.new_tensor(self.weights)
         return torch.nn.functional.cross_entropy(logits, targets, weight=weight, reduction="none")
 
-    def decode(self, logits: Array) -> list[Prediction]:
+    def decode(self, logits: Array, examples: Sequence[Example]) -> list[Prediction]:
         """The most probable label."""
         probability = softmax(logits)
         best = probability.argmax(axis=1)

@@ -9,8 +9,7 @@ import numpy as np
 
 from lightune.core.rows import Example, Row
 from lightune.data.profile import is_missing, split_labels
-from lightune.tasks.base import Array, Intervals, Prediction, Task, unseen_label
-from lightune.tasks.classify import CERTAIN
+from lightune.tasks.base import CERTAIN, Array, Intervals, Prediction, Task, unseen_label
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +62,7 @@ class MultiLabel(Task):
         entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
         return entropy.mean(dim=1)
 
-    def decode(self, logits: Array) -> list[Prediction]:
+    def decode(self, logits: Array, examples: Sequence[Example]) -> list[Prediction]:
         """Labels with probability above one half; `probability` is that of the whole set."""
         chance = 1 / (1 + np.exp(-logits.astype(np.float64)))
         predictions = []

@@ -74,7 +74,7 @@ class Regress(Task):
         """Squared error in units of the training spread."""
         return (logits[:, 0] - (targets - self.mean) / self.spread) ** 2
 
-    def decode(self, logits: Array) -> list[Prediction]:
+    def decode(self, logits: Array, examples: Sequence[Example]) -> list[Prediction]:
         """The number in its own unit."""
         return [Prediction(float(value), None, {}) for value in self._values(logits)]
 

@@ -51,6 +51,7 @@ class Jsonl(Format):
                 file=file,
                 line=line,
             )
+        value = flattened(value)
         for name in value:
             if name not in self.columns:
                 self.columns.append(name)
@@ -97,6 +98,19 @@ class Jsonl(Format):
         self.decisions.add("rows", lists[0], "the only list in the JSON file")
         for index, item in enumerate(value[lists[0]]):
             yield self._row(index, item, file, None)
+
+
+def flattened(value: dict[str, Any]) -> dict[str, Any]:
+    """A task of a Label Studio export as text and spans; what Prodigy's annotators rejected has none."""
+    data, notes = value.get("data"), value.get("annotations", value.get("completions"))
+    if isinstance(data, dict) and isinstance(notes, list):
+        done = [note for note in notes if not note.get("was_cancelled")]
+        results = done[0].get("result", []) if done else None
+        spans = None if results is None else [one for one in results if "start" in one.get("value", {})]
+        return {**data, "spans": spans}
+    if "spans" in value and value.get("answer") in {"reject", "ignore"}:
+        return {**value, "spans": None}
+    return value
 
 
 def _skip(text: str, position: int, characters: str) -> int:
