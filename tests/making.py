@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +45,19 @@ def task_rows(task: str, number: int = 24) -> tuple[list[tuple[Any, ...]], tuple
     if task == "regress":
         values = [1.5 + i / 10 if label == "pos" else -1.5 - i / 10 for i, (_, label) in enumerate(plain)]
         return [(text, one) for (text, _), one in zip(plain, values, strict=True)], ("text", "label"), "text"
+    if task == "tag":
+        return [(text, json.dumps(_spans(text))) for text, _ in plain], ("text", "label"), "text"
     return list(plain), ("text", "label"), "text"
+
+
+def _spans(text: str) -> list[dict[str, Any]]:
+    """The adjectives of a synthetic sentence."""
+    kinds = [*((word, "PRAISE") for word in GOOD), *((word, "BLAME") for word in BAD)]
+    return [
+        {"start": text.index(word), "end": text.index(word) + len(word), "label": kind}
+        for word, kind in kinds
+        if word in text.split()
+    ]
 
 
 def train_tiny(folder: Path, model: Path, **asked: Any) -> dict[str, Any]:

@@ -62,7 +62,10 @@ def test_contenders_to_come_do_not_cost_the_first_one_its_store(data: str, tiny:
     assert reductions == ["mean"]
 
 
-def test_few_rows_on_a_model_with_one_shared_layer(tmp_path: Path, tiny: TinyModel) -> None:
+def test_few_rows_on_a_model_with_one_shared_layer(
+    tmp_path: Path, tiny: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     few = str(write_csv(tmp_path / "few.csv", sentences(60), ("text", "label")))
     summary = run_train(asked(few, tiny("albert", num_layers=2)), Show(is_quiet=True))
     assert summary["method"] == "side"
