@@ -13,6 +13,7 @@ from lightune.data.formats.base import Format
 from lightune.data.settings import DataSettings
 from lightune.data.text_lines import read_lines
 
+UNFINISHED = "it is not annotated, or its annotator rejected it"
 EXPECTED = 'Each line must be one object such as {"text": "a good film", "label": "pos"}.'
 
 
@@ -40,7 +41,11 @@ class Jsonl(Format):
         index = 0
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                yield self._row(index, _parse(line, file, number), file, number)
+                value = flattened(_parse(line, file, number))
+                if value is None:
+                    self.skip(UNFINISHED, file, number)
+                    continue
+                yield self._row(index, value, file, number)
                 index += 1
 
     def _row(self, index: int, value: Any, file: str, line: int | None) -> Row:
@@ -51,7 +56,6 @@ class Jsonl(Format):
                 file=file,
                 line=line,
             )
-        value = flattened(value)
         for name in value:
             if name not in self.columns:
                 self.columns.append(name)
@@ -75,8 +79,12 @@ class Jsonl(Format):
                 value, position = decoder.raw_decode(text, position)
             except json.JSONDecodeError as error:
                 raise _not_json(error, file, error.lineno) from None
-            yield self._row(index, value, file, line)
-            index += 1
+            value = flattened(value)
+            if value is None:
+                self.skip(UNFINISHED, file, line)
+            else:
+                yield self._row(index, value, file, line)
+                index += 1
             position = _skip(text, position, " \t\r\n")
             mark = text[position : position + 1]
             if mark not in {",", "]"}:
@@ -100,17 +108,19 @@ class Jsonl(Format):
             yield self._row(index, item, file, None)
 
 
-def flattened(value: dict[str, Any]) -> dict[str, Any]:
-    """A task of a Label Studio export as text and spans; what Prodigy's annotators rejected has none."""
+def flattened(value: Any) -> Any:
+    """A task of a Label Studio export as text and spans; None for what Prodigy's annotators rejected."""
+    if not isinstance(value, dict):
+        return value
     data, notes = value.get("data"), value.get("annotations", value.get("completions"))
     if isinstance(data, dict) and isinstance(notes, list):
         done = [note for note in notes if not note.get("was_cancelled")]
-        results = done[0].get("result", []) if done else None
-        spans = None if results is None else [one for one in results if "start" in one.get("value", {})]
+        if not done:
+            return None
+        spans = [one for one in done[0].get("result", []) if "start" in one.get("value", {})]
         return {**data, "spans": spans}
-    if "spans" in value and value.get("answer") in {"reject", "ignore"}:
-        return {**value, "spans": None}
-    return value
+    is_rejected = "spans" in value and value.get("answer") in {"reject", "ignore"}
+    return None if is_rejected else value
 
 
 def _skip(text: str, position: int, characters: str) -> int:
