@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from lightune.backbones.base import Backbone, HeadSpec, Tap
@@ -172,6 +174,20 @@ class Transformer(Backbone):
             return self.forward(batch)
         with self.peft_model.disable_adapter():
             return self.forward(batch)
+
+    @torch.no_grad()
+    def start_outputs(self, prior: NDArray[Any] | None) -> None:
+        """Start the outputs of the head from `prior` (C,): weights at zero, biases there."""
+        if prior is None:
+            return
+        heads = tuple(f"{name}." for name in [*self.head_modules(), "side"])
+        for name, module in self.model.named_modules():
+            is_last = isinstance(module, nn.Linear) and module.out_features == self.spec.num_labels
+            if is_last and f"{name}.".startswith(heads) and module.weight.requires_grad:
+                module.weight.zero_()
+                if module.bias is not None:
+                    module.bias.copy_(torch.from_numpy(prior))
+                    prior = np.zeros_like(prior)  # of several outputs that are added up, one
 
     def merge(self) -> None:
         """Add an adapter's update to the weights, W + BA, where it has one: prediction then costs no more."""

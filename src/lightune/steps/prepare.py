@@ -191,6 +191,7 @@ def open_unread(request: Request, gathered: Gathered, source: Source, method: Me
     method.apply(backbone)
     taps = choose_taps(method, backbone, decisions)
     targets = gathered.task.targets(gathered.examples)
+    backbone.start_outputs(gathered.task.prior(targets[gathered.train]))
     forward = make_forward(method, backbone, taps, None, pace)
     seconds = {"load": loaded - began, "tokenize": tokenised - loaded, "activations": 0.0}
     return Prepared(backbone, method, encoded, limits, targets, taps, None, forward, pace, seconds)

@@ -151,6 +151,10 @@ class Task(ABC):
         wanted = torch.as_tensor(self.join(targets), device=outputs.device)
         return self.loss(self.pool(outputs, batch), wanted)
 
+    def prior(self, targets: Array) -> Array | None:
+        """(C,) logits to start the outputs' biases from, where the answers are very uneven; None: zeros."""
+        return None
+
     def columns_of(self, prediction: Prediction) -> dict[str, Any]:
         """What `predict` adds to a row."""
         return {"predicted": prediction.label, "probability": prediction.probability}

@@ -139,6 +139,12 @@ class Tag(Task):
         """Words whose tag training knows."""
         return int((self.join(targets) >= 0).sum())
 
+    def prior(self, targets: Array) -> Array:
+        """Log frequencies of the tags (Lin et al. 2017, arXiv:1708.02002, section 4.1): most words are O."""
+        known = self.join(targets)
+        counts = np.bincount(known[known >= 0], minlength=len(self.labels)) + 1.0
+        return np.asarray(np.log(counts / counts.sum()), dtype=np.float32)
+
     def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of every word; unseen tags count nothing."""
         import torch
