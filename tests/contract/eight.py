@@ -36,7 +36,14 @@ class Fitted:
 
 
 def learn_eight(
-    folder: Path, model: Path, *, task: str, method: str, layers: int | None = None, head: str = "auto"
+    folder: Path,
+    model: Path,
+    *,
+    task: str,
+    method: str,
+    layers: int | None = None,
+    head: str = "auto",
+    rate: float | None = None,
 ) -> Fitted:
     """Train `method` on eight synthetic examples of `task`.
 
@@ -48,7 +55,7 @@ def learn_eight(
         "data": {"validation_fraction": 0.0, "test_fraction": 0.0},
         "train": {
             "epochs": EPOCHS,
-            "learning_rate": RATE,
+            "learning_rate": rate or RATE,
             "head_learning_rate": HEAD_RATE,
             "schedule": "linear",
             "batch_rows": 8,

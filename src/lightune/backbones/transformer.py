@@ -34,6 +34,7 @@ class Transformer(Backbone):
         self.tokenizer = tokenizer
         self.spec = HeadSpec("AutoModel", 0, "", ())
         self.peft_model: Any = None  # peft wrapper around the model, where a method made one
+        self.can_merge = False
         self.identifier = identifier
         self.digest = digest
         self.device = device
@@ -165,12 +166,16 @@ class Transformer(Backbone):
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Logits (B, C) of the whole network."""
-        output = self.model(**batch.inputs())
+        return self.logits_of_output(self.model(**batch.inputs()))
+
+    @staticmethod
+    def logits_of_output(output: Any) -> torch.Tensor:
+        """Logits from what a network gives back."""
         return output if isinstance(output, torch.Tensor) else output.logits
 
     def plain_forward(self, batch: Batch) -> torch.Tensor:
         """Logits (B, C) of the network as it was before a method put an adapter into it."""
-        if self.peft_model is None:
+        if self.peft_model is None or self.peft_model.active_peft_config.is_prompt_learning:
             return self.forward(batch)
         with self.peft_model.disable_adapter():
             return self.forward(batch)
@@ -191,7 +196,7 @@ class Transformer(Backbone):
 
     def merge(self) -> None:
         """Add an adapter's update to the weights, W + BA, where it has one: prediction then costs no more."""
-        if hasattr(self.peft_model, "merge_adapter"):
+        if self.can_merge:
             self.peft_model.merge_adapter()
 
     @torch.no_grad()
