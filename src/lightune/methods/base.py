@@ -58,6 +58,8 @@ class Method(ABC):
     name: str
     summary: str
     paper: str
+    kept = "below --method.layers"
+    """What of the network can be read once and stored."""
     head: str = "standard"
     """The head it gets unless the person says `--head`."""
     opens_with: Literal["peft", "transformers", "lightune"] = "lightune"

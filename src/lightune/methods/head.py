@@ -25,6 +25,7 @@ class Head(Method):
     summary = "only a head trains, on cached features"
     paper = "Alain and Bengio 2016, arXiv:1610.01644"
     head = "mean"
+    kept = "all layers"
 
     def recipe(self, num_rows: int) -> Recipe:
         """Many cheap epochs: a step costs next to nothing on cached features."""

@@ -7,13 +7,14 @@ structure: the linear maps (or normalisations) of the layers above the cut, by e
 from __future__ import annotations
 
 import ast
+import json
 import math
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lightune.core.errors import UserError, nearest
 from lightune.methods._injected import Injected
@@ -62,7 +63,35 @@ SIZES = (
     "vector_length",
     "group_size",
 )  # must divide widths
-PAPERS = {"ia3": "Liu et al. 2022, arXiv:2205.05638", "dora": "Liu et al. 2024, arXiv:2402.09353"}
+PAPERS = {
+    "ia3": "Liu et al. 2022, arXiv:2205.05638",
+    "dora": "Liu et al. 2024, arXiv:2402.09353",
+    "rslora": "Kalajdzievski 2023, arXiv:2312.03732",
+    "pissa": "Meng et al. 2024, arXiv:2404.02948",
+    "olora": "Büyükakyüz 2024, arXiv:2406.01775",
+    "loha": "Hyeon-Woo et al. 2022, arXiv:2108.06098",
+    "vera": "Kopiczko et al. 2024, arXiv:2310.11454",
+    "vblora": "Li et al. 2024, arXiv:2405.15179",
+    "fourierft": "Gao et al. 2024, arXiv:2405.03003",
+    "oft": "Qiu et al. 2023, arXiv:2306.07280",
+    "boft": "Liu et al. 2024, arXiv:2311.06243",
+    "prefix_tuning": "Li and Liang 2021, arXiv:2101.00190",
+    "prompt_tuning": "Lester et al. 2021, arXiv:2104.08691",
+    "p_tuning": "Liu et al. 2021, arXiv:2103.10385",
+    "ln_tuning": "Zhao et al. 2024, arXiv:2312.11420",
+}
+SUMMARIES = {
+    "ia3": "one learned factor for each output of the linear maps",
+    "dora": "low-rank updates of direction, and a learned magnitude",
+    "rslora": "low-rank updates scaled by the root of the rank",
+    "pissa": "low-rank updates started from the largest singular values",
+    "olora": "low-rank updates started orthonormal",
+    "vera": "two vectors a layer round shared random matrices",
+    "prefix_tuning": "learned keys and values before every layer's own",
+    "prompt_tuning": "learned vectors before the text",
+    "p_tuning": "vectors before the text, made by a small network",
+    "ln_tuning": "the normalisation layers",
+}
 
 
 class PeftSettings(LayeredSettings):
@@ -73,6 +102,17 @@ class PeftSettings(LayeredSettings):
     options: dict[str, Any] = Field(
         default_factory=dict, description='more of peft\'s own settings, as JSON: {"init_weights": false}'
     )
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def read_json(cls, value: Any) -> Any:
+        """An object, also as JSON text from the command line."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError('it should be JSON such as {"init_weights": false}') from None
 
 
 class Tuner(Injected):
@@ -198,6 +238,10 @@ def _fitted(backbone: Transformer, paths: list[str], known: dict[str, Any]) -> d
     return found
 
 
+def _told(fixed: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in fixed.items()) or "its own defaults"
+
+
 @cache
 def variants() -> tuple[str, ...]:
     """The tuners of the installed peft by name, read from its source: peft itself is not imported."""
@@ -220,5 +264,8 @@ def variant(name: str) -> type[Tuner] | None:
             tuner = "lora" if option in OF_LORA else option
             known = {"name": option, "tuner": tuner, "fixed": OF_LORA.get(option, {})}
             known |= {"paper": PAPERS.get(option, "as peft documents it"), "__module__": __name__}
+            known["summary"] = SUMMARIES.get(option, f"peft's {tuner} with {_told(OF_LORA.get(option, {}))}")
+            if option in PROMPTS:
+                known["kept"] = "nothing: the input changes"
             return type(f"Tuner_{option}", (Tuner,), known)
     return None

@@ -95,6 +95,7 @@ class Side(Method):
     summary = "a small network beside the frozen one, on cached states of several depths"
     paper = "Sung et al. 2022, arXiv:2206.06522"
     head = "mean"
+    kept = "all layers"
     settings: SideSettings
 
     def recipe(self, num_rows: int) -> Recipe:
