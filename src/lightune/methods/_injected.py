@@ -25,7 +25,7 @@ class Injected(Method):
     def config(self, backbone: Transformer) -> Any:
         """Peft's configuration for this network."""
 
-    def common(self, backbone: Transformer, paths: list[str]) -> dict[str, Any]:
+    def shared(self, backbone: Transformer, paths: list[str]) -> dict[str, Any]:
         """What peft's configurations share: the kind of network, where to inject, what else is saved."""
         is_headed = self.head != "standard"
         heads = [name.rsplit(".", 1)[-1] for name in backbone.head_modules()]

@@ -79,7 +79,7 @@ class Lora(Injected):
             r=self.settings.rank,
             lora_alpha=self.settings.alpha or 2 * self.settings.rank,
             lora_dropout=self.settings.dropout,
-            **self.common(backbone, paths),
+            **self.shared(backbone, paths),
         )
 
     def start_training(self, backbone: Transformer, cut: int) -> None:

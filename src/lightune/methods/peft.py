@@ -158,7 +158,7 @@ class Tuner(Injected):
             if name not in known:
                 raise UserError(f"{self.name} has no setting {name!r} in peft", hint=nearest(name, known))
         paths = self._paths(backbone)
-        told = {name: value for name, value in self.common(backbone, paths).items() if name in known}
+        told = {name: value for name, value in self.shared(backbone, paths).items() if name in known}
         if self.settings.rank is not None and "r" in known:
             told["r"] = self.settings.rank
         if self.name in PROMPTS:
