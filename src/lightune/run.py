@@ -16,6 +16,7 @@ from lightune.runs.folder import RunState, read_state
 if TYPE_CHECKING:
     from lightune.backbones.precision import Precision
     from lightune.backbones.transformer import Transformer
+    from lightune.backbones.writer import Writing
     from lightune.core.tokens import Tokens
     from lightune.methods.base import Method
     from lightune.tasks.base import Prediction, Task
@@ -59,8 +60,32 @@ class Run:
             if len(one) != expected:
                 kind = "a pair of texts" if expected == 2 else "one text"
                 raise UserError(f"text {number} is not {kind}", hint=f"This run takes {kind} at a time.")
-        examples = self._examples(pairs)
+        return self._decide(self._examples(pairs), precision)
+
+    def generate(self, prompts: Sequence[str], how: Writing | None = None) -> list[str]:
+        """One new text for every prompt, by a run that writes.
+
+        Args:
+            how: how long, and how the next token is chosen; None: the likeliest, 128 at most.
+
+        Raises:
+            UserError: the run gives labels, not texts.
+        """
+        if self.task.kind != "text":
+            raise UserError(f"this run does not write texts: its task is {self.task.name}", file=self.folder)
+        examples = self._examples([(prompt,) for prompt in prompts])
+        return [str(one.label) for one in self._written(examples, how)]
+
+    def _decide(self, examples: Sequence[Example], precision: str = "exact") -> list[Prediction]:
+        """What the run says of examples."""
+        if self.task.kind == "text":
+            return self._written(examples)
         return self.task.decode(self._outputs(examples, precision), examples)
+
+    def _written(self, examples: Sequence[Example], how: Writing | None = None) -> list[Prediction]:
+        from lightune.backbones.writer import Writer
+
+        return self.task.generate(Writer(self.backbone), examples, how=how)
 
     def logits(self, texts: Sequence[tuple[str, ...]], precision: str = "exact") -> Any:
         """(B, C) of texts, windows of long ones pooled; or as many arrays (U, C), one line an answer."""
@@ -123,7 +148,7 @@ class Run:
             for row in chunk:
                 self._require_texts(row, text)
             examples = [self._example(row, text) for row in chunk]
-            decoded = self.task.decode(self._outputs(examples, precision), examples)
+            decoded = self._decide(examples, precision)
             for row, prediction in zip(chunk, decoded, strict=True):
                 yield {**row.values, **self.task.columns_of(prediction)}
 

@@ -74,7 +74,7 @@ def learn_eight(
     )
     show = Show(is_quiet=True)
     gathered = gather(request, show)
-    source = prepare.choose_model(request, gathered.language, show, gathered.decisions)
+    source = prepare.choose_model(request, gathered, show)
     chosen = prepare.choose_method(request, gathered)
     prepared = prepare.prepare(request, gathered, source, chosen, show)
     every = np.arange(8)

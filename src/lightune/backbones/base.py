@@ -39,6 +39,7 @@ class HeadSpec:
 
     Attributes:
         peft_type: peft's name for this kind of network.
+        is_language_model: the outputs are the pre-trained ones over the vocabulary; nothing on top is new.
         is_per_token: outputs (B, T, C), one a token, instead of (B, C).
     """
 
@@ -48,6 +49,7 @@ class HeadSpec:
     labels: tuple[str, ...]
     peft_type: str = "SEQ_CLS"
     is_per_token: bool = False
+    is_language_model: bool = False
 
 
 class Backbone(ABC):

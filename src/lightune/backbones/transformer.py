@@ -35,6 +35,7 @@ class Transformer(Backbone):
         self.spec = HeadSpec("AutoModel", 0, "", ())
         self.peft_model: Any = None  # peft wrapper around the model, where a method made one
         self.can_merge = False
+        self.splits_output = False
         self.identifier = identifier
         self.digest = digest
         self.device = device
@@ -67,6 +68,7 @@ class Transformer(Backbone):
         model = load_model(source, spec, head, tokenizer)
         found = cls(model, tokenizer, identifier=identifier, digest=digest, device=device)
         found.spec = spec
+        found.splits_output = spec.is_language_model and found._output_is_plain()
         return found
 
     @property
@@ -97,8 +99,8 @@ class Transformer(Backbone):
         return [f"{self.structure.layers_path}.{index}" for index in range(self.depth)]
 
     def head_modules(self) -> list[str]:
-        """Names in `model` of the head's modules and the pooler."""
-        return list(self.structure.heads)
+        """Names in `model` of the head's modules and the pooler; a language model's outputs are none."""
+        return [] if self.spec.is_language_model else list(self.structure.heads)
 
     def linear_paths(self, depth: int) -> list[str]:
         """Names of the linear maps in the layers from `depth` up (and in a decoder behind the encoder)."""
@@ -165,8 +167,28 @@ class Transformer(Backbone):
             return self.forward(batch)
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """Logits (B, C) of the whole network."""
-        return self.logits_of_output(self.model(**batch.inputs()))
+        """Logits (B, C) of the whole network; (U, V), at the batch's units, of a language model."""
+        if not self.spec.is_language_model:
+            return self.logits_of_output(self.model(**batch.inputs()))
+        places = slice(None) if batch.units is None else batch.units >= 0
+        if not self.splits_output:
+            return self.logits_of_output(self.model(**batch.inputs(), use_cache=False))[places]
+        hidden = self.base(**batch.inputs(), use_cache=False).last_hidden_state
+        return self.model.get_output_embeddings()(hidden[places])  # type: ignore[operator,no-any-return]
+
+    @torch.no_grad()
+    def _output_is_plain(self) -> bool:
+        """Whether logits are no more than a linear map of the last states: then few places need it."""
+        self.model.eval()
+        inputs = self.tokenizer("a b c", return_tensors="pt").to(self.device)
+        known = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+        try:
+            states = self.base(**known, use_cache=False).last_hidden_state
+            found = self.model.get_output_embeddings()(states)  # type: ignore[operator]
+        except (TypeError, AttributeError):
+            return False
+        wanted = self.model(**known, use_cache=False).logits
+        return bool(torch.allclose(found, wanted, atol=1e-4, rtol=1e-4))
 
     @staticmethod
     def logits_of_output(output: Any) -> torch.Tensor:
@@ -255,7 +277,7 @@ def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any) -> nn.Mod
 
     wanted = getattr(transformers, spec.auto_class if head == "standard" else "AutoModel")
     known: dict[str, Any] = {"dtype": torch.float32}
-    if head == "standard":
+    if head == "standard" and not spec.is_language_model:
         names = dict(enumerate(spec.labels))
         known |= {"id2label": names, "label2id": {v: k for k, v in names.items()}}
         known |= {"num_labels": spec.num_labels, "problem_type": spec.problem_type}

@@ -7,7 +7,8 @@ LABELS = (
     "y", "quality", "is_duplicate", "intent", "topic", "tag", "tags", "emotion", "polarity", "stance",
     "spans", "entities", "ner_tags", "pos_tags",
     "score", "rating", "stars", "grade", "similarity", "annotation", "answer", "gold", "toxic", "spam",
-    "label_text", "标签", "标注", "类别", "分类", "类型", "情感", "情绪", "评分",
+    "label_text", "response", "completion", "output", "reply", "translation",
+    "标签", "标注", "类别", "分类", "类型", "情感", "情绪", "评分",
     "分数", "标籤", "類別", "ラベル", "분류",
     "klasse", "kategorie", "catégorie", "categoría", "etiqueta", "étiquette",
 )  # fmt: skip
@@ -15,7 +16,8 @@ TEXTS = (
     "text", "sentence", "review", "content", "comment", "document", "body", "message", "tweet", "post",
     "utterance", "description", "abstract", "article", "question", "query", "phrase", "snippet", "email",
     "mail", "sms", "title", "headline", "input", "texts", "review_text", "reviewtext", "clean_text",
-    "full_text", "tokens", "words", "文本", "评论", "内容", "句子", "文章", "正文", "留言", "标题",
+    "full_text", "tokens", "words", "prompt", "instruction", "source", "src",
+    "文本", "评论", "内容", "句子", "文章", "正文", "留言", "标题",
     "微博", "評論", "內容", "テキスト", "文", "본문",
     "texte", "texto", "satz", "kommentar",
 )  # fmt: skip

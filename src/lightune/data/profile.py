@@ -25,6 +25,7 @@ class LabelProfile:
         is_list: the values are lists (JSON, Parquet).
         delimiter: what separates several labels in one cell; None when each cell is one label.
         num_rows: all rows, also those without a value.
+        column: what the column is called.
         form: `spans` where the values are lists of spans of a text, `tags` where they are one a word.
     """
 
@@ -35,6 +36,7 @@ class LabelProfile:
     delimiter: str | None
     num_rows: int
     form: Literal["", "spans", "tags"] = ""
+    column: str = ""
 
 
 def label_profile(table: Table, label: str, *, delimiter: str | None = "") -> LabelProfile:
@@ -62,6 +64,7 @@ def label_profile(table: Table, label: str, *, delimiter: str | None = "") -> La
         delimiter=found,
         num_rows=len(values),
         form=_form(table, label, present),
+        column=label,
     )
 
 

@@ -76,6 +76,14 @@ class Injected(Method):
         """Peft and transformers alone."""
         if self.head != "standard":
             return super().loading_code(backbone)
+        if backbone.spec.is_language_model:
+            return (
+                "from peft import AutoPeftModelForCausalLM\n"
+                "from transformers import AutoTokenizer\n\n"
+                'folder = "."  # this folder\n'
+                "model = AutoPeftModelForCausalLM.from_pretrained(folder)\n"
+                "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
+            )
         kind = backbone.spec.auto_class.replace("AutoModel", "AutoPeftModel")
         options = "".join(f", {name}={value!r}" for name, value in backbone.plain_options().items())
         return (

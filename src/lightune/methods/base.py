@@ -125,6 +125,15 @@ class Method(ABC):
         return ""
 
 
+def require_new_head(name: str, backbone: Transformer) -> None:
+    """Raise `UserError` where a method that trains new outputs only meets a network that has its own."""
+    if backbone.spec.is_language_model:
+        hint = "Take --method lora, with --method.layers 8 to keep the lower ones cached."
+        raise UserError(
+            f"--method {name} trains new outputs; a text is written by the model's own", hint=hint
+        )
+
+
 def trained_state(model: nn.Module) -> dict[str, torch.Tensor]:
     """Name -> tensor of all that trains, and of the head's fixed scale."""
     found = {name: one.detach() for name, one in model.named_parameters() if one.requires_grad}

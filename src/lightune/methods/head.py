@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from lightune.backbones.base import Reduction, Tap
-from lightune.methods.base import Method, Recipe
+from lightune.methods.base import Method, Recipe, require_new_head
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +49,7 @@ class Head(Method):
 
     def apply(self, backbone: Transformer) -> None:
         """The head and the pooler train."""
+        require_new_head(self.name, backbone)
         backbone.model.requires_grad_(False)
         for name in backbone.head_modules():
             backbone.model.get_submodule(name).requires_grad_(True)

@@ -18,7 +18,7 @@ from torch import nn
 from lightune.backbones.base import Tap
 from lightune.backbones.heads import attend, reduce_tokens
 from lightune.core.errors import UserError
-from lightune.methods.base import Method, MethodSettings, Recipe
+from lightune.methods.base import Method, MethodSettings, Recipe, require_new_head
 
 if TYPE_CHECKING:
     from lightune.backbones.transformer import Transformer
@@ -134,6 +134,7 @@ class Side(Method):
         Raises:
             UserError: layers that share their weights cannot be read at several depths.
         """
+        require_new_head(self.name, backbone)
         if backbone.structure.is_shared and self.settings.rungs > 1:
             if "rungs" not in self.settings.model_fields_set:  # nobody asked for them
                 self.settings = self.settings.model_copy(update={"rungs": 1})

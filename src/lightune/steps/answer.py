@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -111,3 +111,21 @@ def assess(
     if not found:
         raise UserError("no row has a label", file=table.file, column=columns.label)
     return {"metrics": run.evaluate(found), "rows": len(found), "run": str(folder)}
+
+
+def write(folder: Path, prompts: Sequence[str], *, how: Mapping[str, Any], show: Show) -> list[str]:
+    """One new text for every prompt.
+
+    Raises:
+        UserError: no prompt, a way of drawing that makes no sense, or a run that does not write.
+    """
+    if not prompts:
+        raise UserError("there is no prompt", hint="Give --prompt TEXT, or one a line on standard input.")
+    state = read_state(folder)
+    if state.task not in {"instruct", "translate"}:
+        raise UserError(f"this run does not write texts: its task is {state.task}", file=folder)
+    from lightune.backbones.writer import Writing
+
+    chosen = Writing(**how)
+    chosen.check()
+    return load(folder, show).generate(prompts, chosen)

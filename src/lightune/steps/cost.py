@@ -27,7 +27,7 @@ from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import head_prefixes, num_trainable, resolve_descent
-from lightune.steps.prepare import Prepared, choose_model, make_forward, open_unread
+from lightune.steps.prepare import Prepared, choose_model, head_of, make_forward, open_unread
 
 if TYPE_CHECKING:
     import torch
@@ -208,15 +208,21 @@ def require_budget(request: Request, planned: Planned) -> None:
 
 def plan_methods(request: Request, gathered: Gathered, show: Show) -> dict[str, Any]:
     """Every method's cost on this data, cheapest first; nothing is trained or stored."""
-    source = choose_model(request, gathered.language, show, gathered.decisions)
+    source = choose_model(request, gathered, show)
     names = plugins.names(methods) if request.method == "auto" else [request.method_name]
     rows = []
     with show.bar("measuring", len(names)) as bar:
         for name in names:
             kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
-            head = kind.head if request.head == "auto" else request.head
             try:
-                rows.append(_cost_of(request, gathered, source, kind(request.method_settings(name), head)))
+                rows.append(
+                    _cost_of(
+                        request,
+                        gathered,
+                        source,
+                        kind(request.method_settings(name), head_of(kind, request, gathered.task)),
+                    )
+                )
             except UserError as error:
                 show.warn(f"{name}: {error.problem}")
             bar.advance()

@@ -89,7 +89,6 @@ def learn(
         forward=prepared.forward,
         start_training=lambda: prepared.method.start_training(backbone, prepared.cut),
         losses=task.losses,
-        weigh=task.weigh,
         tokens=prepared.tokens,
         targets=prepared.targets,
         rows=rows,

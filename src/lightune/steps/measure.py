@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from lightune.core.progress import Show
 from lightune.core.tokens import Ints
+from lightune.engine.predict import READ_TOKENS, logits_of
 from lightune.evaluate.classes import confusion_matrix
 from lightune.history.ladder import run_baselines
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import predict_logits
 from lightune.steps.prepare import Prepared
-from lightune.tasks.base import Intervals, Task
+from lightune.tasks.base import Intervals, Prediction, Task
 
 SHOWN_MISTAKES = 30
+WRITTEN_ROWS, MOST_WRITTEN = 50, 96  # test rows that a model writes replies to, and tokens of each
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Measured:
     logits: NDArray[Any]
     rows: Ints
     seconds: float
+    written: list[Prediction] = field(default_factory=list)
 
 
 def measure(
@@ -52,7 +55,49 @@ def measure_all(prepared: Prepared, gathered: Gathered) -> dict[str, Measured]:
     if len(gathered.test):
         prepared.backbone.merge()
         found["test"] = measure(prepared, gathered, gathered.test)
+        if gathered.task.kind == "text":
+            _write_and_compare(prepared, gathered, found["test"])
     return found
+
+
+def _write_and_compare(prepared: Prepared, gathered: Gathered, measured: Measured) -> None:
+    """Let the model write replies to the first test rows, and add how like the right ones they are."""
+    from lightune.backbones.writer import Writer, Writing
+
+    began = time.perf_counter()
+    examples = gathered.part(measured.rows[:WRITTEN_ROWS])
+    longest = sorted(len(prepared.backbone.tokenizer(str(one.gold))["input_ids"]) for one in examples)[-1]
+    how = Writing(max_new_tokens=min(MOST_WRITTEN, longest + 8))
+    writer = Writer(prepared.backbone)
+    measured.written = gathered.task.generate(writer, examples, how=how)
+    said = [str(one.label) for one in measured.written]
+    metrics, intervals = gathered.task.compare_texts(said, [str(one.gold) for one in examples])
+    measured.metrics |= metrics
+    measured.intervals |= intervals
+    measured.seconds += time.perf_counter() - began
+    reason = f"the likeliest tokens, {how.max_new_tokens} at most, for the first {len(examples)} test rows"
+    gathered.decisions.add("written to compare", f"{len(examples)} texts", reason)
+
+
+def untouched(prepared: Prepared, gathered: Gathered, measured: Measured) -> list[dict[str, Any]]:
+    """The model as it was, on the same rows, where an adapter can be taken off again."""
+    backbone, task = prepared.backbone, gathered.task
+    if backbone.peft_model is None:
+        return []
+    began = time.perf_counter()
+    logits = logits_of(
+        backbone.plain_forward,
+        prepared.tokens,
+        measured.rows,
+        task=task,
+        pad_id=backbone.pad_id,
+        batch_tokens=READ_TOKENS,
+        device=backbone.device,
+    )
+    targets = prepared.targets[measured.rows]
+    metrics, intervals = task.metrics(logits, targets), task.intervals(logits, targets)
+    seconds = time.perf_counter() - began
+    return [{"name": "untouched model", "metrics": metrics, "intervals": intervals, "seconds": seconds}]
 
 
 def main_of(measured: dict[str, Measured]) -> Measured | None:
@@ -67,6 +112,8 @@ def baselines(
     task, measured = gathered.task, main_of(all_measured)
     if measured is None:
         return []
+    if task.kind == "text":
+        return untouched(prepared, gathered, measured)
     is_test = "test" in all_measured
     pool = np.concatenate([gathered.train, gathered.validation]) if is_test else gathered.train
     found = run_baselines(
@@ -96,10 +143,11 @@ def mistakes(gathered: Gathered, measured: Measured) -> list[dict[str, Any]]:
     """The rows that were got wrong with the most confidence, or by the largest error."""
     task, examples = gathered.task, gathered.part(measured.rows)
     found = []
-    for example, prediction in zip(examples, task.decode(measured.logits, examples), strict=True):
+    predictions = measured.written or task.decode(measured.logits, examples)
+    for example, prediction in zip(examples[: len(predictions)], predictions, strict=True):
         if task.kind == "number":
             badness = abs(float(example.gold) - float(prediction.label))
-        elif task.is_right(prediction, example):
+        elif prediction.label is None or task.is_right(prediction, example):
             continue
         else:
             badness = prediction.probability or 0.0
@@ -122,7 +170,7 @@ def advise(task: Task, all_measured: dict[str, Measured], rungs: list[dict[str, 
     name, measured = task.best_by, main_of(all_measured)
     if measured is None or name not in measured.intervals or not rungs:
         return []
-    best = max(rungs, key=lambda rung: rung["metrics"].get(name, 0.0))
+    best = max(rungs, key=lambda rung: rung["metrics"].get(name, float("-inf")))
     value, (low, high) = measured.metrics[name], measured.intervals[name]
     other = best["metrics"][name]
     if low > best["intervals"][name][1]:

@@ -84,10 +84,13 @@ class Prepared:
         return max(tap.depth for tap in self.taps)
 
 
-def choose_model(request: Request, gathered_language: str, show: Show, decisions: Decisions) -> Source:
+def choose_model(request: Request, gathered: Gathered, show: Show) -> Source:
     """The model asked for, or the small one that reads the data's language."""
+    kind, gathered_language, decisions = gathered.task.kind, gathered.language, gathered.decisions
     name, why = request.model, "as asked"
-    if name == "auto":
+    if name == "auto" and kind == "text":
+        name, why = "smollm2", "a small model that writes"
+    elif name == "auto":
         is_english = gathered_language == "en"
         name = "minilm" if is_english else "e5-multilingual"
         why = (
@@ -107,7 +110,7 @@ def choose_method(request: Request, gathered: Gathered) -> Method:
     """The method asked for, with its settings and head; for few rows the one that needs least of them."""
     num_rows, decisions = len(gathered.train), gathered.decisions
     name, why = request.method_name, "as asked"
-    if is_open(request) and num_rows < FEW_ROWS:
+    if is_open(request) and num_rows < FEW_ROWS and gathered.task.kind != "text":
         name, why = FEW_ROWS_METHOD, f"{num_rows} rows are too few for changes to the whole model"
     elif request.method == "auto":
         why = "light and accurate, and the safe choice where a race cannot be decided"
@@ -125,6 +128,8 @@ def head_of(kind: type[Method], request: Request, task: Task) -> str:
         UserError: a pooling was asked for where there is nothing to pool.
     """
     head = kind.head if request.head == "auto" else request.head
+    if task.kind == "text" and request.head == "auto":
+        return "standard"
     if not task.is_per_token or head == "standard":
         return head
     if request.head != "auto":

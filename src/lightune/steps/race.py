@@ -79,7 +79,7 @@ class Ground:
 def is_race(request: Request, gathered: Gathered) -> bool:
     """Whether `auto` has enough rows to choose by, and nothing was said that only one method understands."""
     has_rows = len(gathered.train) >= FEW_ROWS and len(gathered.validation) >= ENOUGH_HELD
-    return is_open(request) and has_rows and not request.folds
+    return is_open(request) and has_rows and not request.folds and gathered.task.kind != "text"
 
 
 def alone(ground: Ground, method: Method) -> Contender:

@@ -140,10 +140,6 @@ class Task(ABC):
         """(U, ...) targets of some examples, in the order of `pool`."""
         return targets
 
-    def weigh(self, targets: Array) -> int:
-        """How many answers these targets are."""
-        return len(targets)
-
     def losses(self, outputs: torch.Tensor, batch: Batch, targets: Array) -> torch.Tensor:
         """(U,) the loss of every answer of a batch."""
         import torch
@@ -163,6 +159,14 @@ class Task(ABC):
         """Whether a prediction is the gold answer."""
         said, gold = prediction.label, example.gold
         return sorted(said) == sorted(gold) if isinstance(gold, list) else bool(said == gold)
+
+    def generate(self, writer: Any, examples: Sequence[Example], **options: Any) -> list[Prediction]:
+        """Predictions that are new text; only tasks of the kind `text` have them."""
+        raise NotImplementedError(f"{self.name} does not write texts")
+
+    def compare_texts(self, said: Sequence[str], gold: Sequence[str]) -> tuple[dict[str, float], Intervals]:
+        """Metrics of generated texts, with intervals."""
+        raise NotImplementedError(f"{self.name} does not write texts")
 
     def gold_answer(self, example: Example) -> Any:
         """The gold answer in the form of `Prediction.label`."""

@@ -135,10 +135,6 @@ class Tag(Task):
         """All words of some examples."""
         return np.concatenate(list(targets)) if len(targets) else np.zeros(0, dtype=np.int64)
 
-    def weigh(self, targets: Array) -> int:
-        """Words whose tag training knows."""
-        return int((self.join(targets) >= 0).sum())
-
     def prior(self, targets: Array) -> Array:
         """Log frequencies of the tags (Lin et al. 2017, arXiv:1708.02002, section 4.1): most words are O."""
         known = self.join(targets)

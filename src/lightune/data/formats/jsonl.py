@@ -13,7 +13,8 @@ from lightune.data.formats.base import Format
 from lightune.data.settings import DataSettings
 from lightune.data.text_lines import read_lines
 
-UNFINISHED = "it is not annotated, or its annotator rejected it"
+UNFINISHED = "it is not annotated, its annotator rejected it, or it is a chat without a reply"
+ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 EXPECTED = 'Each line must be one object such as {"text": "a good film", "label": "pos"}.'
 
 
@@ -119,8 +120,29 @@ def flattened(value: Any) -> Any:
             return None
         spans = [one for one in done[0].get("result", []) if "start" in one.get("value", {})]
         return {**data, "spans": spans}
+    if isinstance(chat := value.get("messages", value.get("conversations")), list):
+        return from_chat(value, chat)
+    if "instruction" in value and "output" in value:  # Alpaca (Taori et al. 2023)
+        parts = [str(value[name]) for name in ("instruction", "input") if value.get(name)]
+        return {"prompt": "\n\n".join(parts), "response": value["output"]}
     is_rejected = "spans" in value and value.get("answer") in {"reject", "ignore"}
     return None if is_rejected else value
+
+
+def from_chat(value: dict[str, Any], chat: list[Any]) -> dict[str, Any] | None:
+    """A chat of (role, content), or ShareGPT's (from, value): its turns, and the last reply apart."""
+    turns = []
+    for one in chat:
+        if not isinstance(one, dict):
+            return None
+        role = str(one.get("role", one.get("from", "")))
+        turns.append([ROLES.get(role, role), str(one.get("content", one.get("value", "")) or "")])
+    while turns and turns[-1][0] != "assistant":
+        turns.pop()
+    if len(turns) < 2:
+        return None
+    rest = {name: one for name, one in value.items() if name not in {"messages", "conversations"}}
+    return {"prompt": turns[-2][1], "response": turns[-1][1], "turns": turns[:-1], **rest}
 
 
 def _skip(text: str, position: int, characters: str) -> int:
