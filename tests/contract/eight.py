@@ -82,8 +82,9 @@ def learn_eight(
     descent = learn.resolve_descent(request, prepared, 8, gathered.decisions)
     for _ in range(MOST_ROUNDS):  # few biases of a tiny network need more rounds than full matrices
         learn.learn(prepared, gathered, descent, rows=every, held=every[:0], folder=None, show=show)
+        measure = "accuracy" if gathered.task.kind == "text" else gathered.task.best_by
         after = learn.predict_logits(prepared, gathered.task, every)
-        metric = gathered.task.metrics(after, prepared.targets)[gathered.task.best_by]
+        metric = gathered.task.metrics(after, prepared.targets)[measure]
         if metric > 0.95 and learn.mean_loss(prepared, gathered, after, every) < ENOUGH:
             break
     return Fitted(

@@ -68,7 +68,9 @@ class Transformer(Backbone):
         model = load_model(source, spec, head, tokenizer)
         found = cls(model, tokenizer, identifier=identifier, digest=digest, device=device)
         found.spec = spec
-        found.splits_output = spec.is_language_model and found._output_is_plain()
+        if spec.is_language_model:
+            found._require_causal(source)
+            found.splits_output = found._output_is_plain()
         return found
 
     @property
@@ -177,6 +179,17 @@ class Transformer(Backbone):
         return self.model.get_output_embeddings()(hidden[places])  # type: ignore[operator,no-any-return]
 
     @torch.no_grad()
+    def _require_causal(self, source: str) -> None:
+        """Raise `UserError` when what stands behind a token changes what the network says before it."""
+        self.model.eval()
+        texts = self.tokenizer("a b c", return_tensors="pt")["input_ids"].to(self.device)
+        others = texts.clone()
+        others[:, -1] = (others[:, -1] + 1) % len(self.tokenizer)
+        one, other = (self.model(input_ids=ids, use_cache=False).logits[:, :-1] for ids in (texts, others))
+        if not torch.allclose(one, other, atol=1e-4):
+            raise not_a_writer(source)
+
+    @torch.no_grad()
     def _output_is_plain(self) -> bool:
         """Whether logits are no more than a linear map of the last states: then few places need it."""
         self.model.eval()
@@ -252,6 +265,12 @@ class Transformer(Backbone):
         return 0
 
 
+def not_a_writer(source: str) -> UserError:
+    """The error for an encoder where a text is to be written."""
+    hint = "Take a causal language model, such as --model smollm2."
+    return UserError("this is not a model that writes: it reads texts whole", file=source, hint=hint)
+
+
 def load_tokenizer(source: str) -> Any:
     """The tokenizer of a folder or hub id, padding on the right with a token it has."""
     from transformers import AutoTokenizer
@@ -285,6 +304,8 @@ def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any) -> nn.Mod
         try:
             model = wanted.from_pretrained(source, **known)
         except (OSError, ValueError, KeyError) as error:
+            if spec.is_language_model and "Unrecognized configuration class" in str(error):
+                raise not_a_writer(source) from None
             first = str(error).splitlines()[0]
             hint = "The folder needs config.json and model.safetensors of a model that transformers knows."
             if head == "standard":
