@@ -45,6 +45,9 @@ def task_rows(task: str, number: int = 24) -> tuple[list[tuple[Any, ...]], tuple
     if task == "regress":
         values = [1.5 + i / 10 if label == "pos" else -1.5 - i / 10 for i, (_, label) in enumerate(plain)]
         return [(text, one) for (text, _), one in zip(plain, values, strict=True)], ("text", "label"), "text"
+    if task == "answer":
+        rows = [(f"what was the {text.split()[1]}", text, text.split()[4]) for text, _ in plain]
+        return rows, ("question", "context", "label"), "question,context"
     if task in {"instruct", "translate"}:
         answers = [f"the {label} one" for _, label in plain]
         columns = ("prompt", "label") if task == "instruct" else ("en", "label")

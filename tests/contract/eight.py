@@ -85,11 +85,11 @@ def learn_eight(
         measure = "accuracy" if gathered.task.kind == "text" else gathered.task.best_by
         after = learn.predict_logits(prepared, gathered.task, every)
         metric = gathered.task.metrics(after, prepared.targets)[measure]
-        if metric > 0.95 and learn.mean_loss(prepared, gathered, after, every) < ENOUGH:
+        if metric > 0.95 and gathered.task.mean_loss(after, prepared.targets[every]) < ENOUGH:
             break
     return Fitted(
-        first=learn.mean_loss(prepared, gathered, before, every),
-        last=learn.mean_loss(prepared, gathered, after, every),
+        first=gathered.task.mean_loss(before, prepared.targets[every]),
+        last=gathered.task.mean_loss(after, prepared.targets[every]),
         score=metric,
         prepared=prepared,
         gathered=gathered,

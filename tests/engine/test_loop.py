@@ -84,6 +84,7 @@ def test_accumulated_pieces_give_the_gradient_of_the_whole(tmp_path: Path) -> No
             losses=lambda logits, batch, gold: torch.nn.functional.cross_entropy(
                 logits, torch.as_tensor(gold), reduction="none"
             ),
+            weigh=len,
             tokens=Tokens(tokens.ids, None, np.arange(0, 65) * 3, tokens.windows),
             targets=targets,
             rows=np.arange(64),

@@ -69,6 +69,7 @@ def our_losses(backbone: Transformer, tokens: Tokens, targets: np.ndarray, desce
         losses=lambda logits, batch, gold: torch.nn.functional.cross_entropy(
             logits, torch.as_tensor(gold), reduction="none"
         ),
+        weigh=len,
         tokens=tokens,
         targets=targets,
         rows=np.arange(len(targets)),

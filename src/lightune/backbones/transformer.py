@@ -206,6 +206,8 @@ class Transformer(Backbone):
     @staticmethod
     def logits_of_output(output: Any) -> torch.Tensor:
         """Logits from what a network gives back."""
+        if hasattr(output, "start_logits"):
+            return torch.stack([output.start_logits, output.end_logits], dim=-1)
         return output if isinstance(output, torch.Tensor) else output.logits
 
     def plain_forward(self, batch: Batch) -> torch.Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lightune.core.rows import Table
-from lightune.core.spans import read_span, read_spans
+from lightune.core.spans import read_answers, read_span, read_spans
 
 LOOKED_AT = 200  # rows that show the form of the labels
 DELIMITERS = ("|", ";", ",")
@@ -26,7 +26,8 @@ class LabelProfile:
         delimiter: what separates several labels in one cell; None when each cell is one label.
         num_rows: all rows, also those without a value.
         column: what the column is called.
-        form: `spans` where the values are lists of spans of a text, `tags` where they are one a word.
+        form: `spans` where the values are lists of spans of a text, `tags` where they are one a word,
+            `answers` where they are pieces of another column.
     """
 
     distinct: dict[str, int]
@@ -35,7 +36,7 @@ class LabelProfile:
     is_list: bool
     delimiter: str | None
     num_rows: int
-    form: Literal["", "spans", "tags"] = ""
+    form: Literal["", "spans", "tags", "answers"] = ""
     column: str = ""
 
 
@@ -68,9 +69,11 @@ def label_profile(table: Table, label: str, *, delimiter: str | None = "") -> La
     )
 
 
-def _form(table: Table, label: str, present: list[Any]) -> Literal["", "spans", "tags"]:
-    """Whether the values are spans, or tags of words."""
+def _form(table: Table, label: str, present: list[Any]) -> Literal["", "spans", "tags", "answers"]:
+    """Whether the values are spans, tags of words, or answers out of another column."""
     sample = present[:LOOKED_AT]
+    if _are_answers(table, label, sample):
+        return "answers"
     if any(isinstance(value, str) and not value.lstrip().startswith("[") for value in sample):
         return ""
     found = [read_spans(value) for value in sample]
@@ -81,6 +84,21 @@ def _form(table: Table, label: str, present: list[Any]) -> Literal["", "spans", 
         if name != label and rows and all(_is_parallel(row.get(name), row[label]) for row in rows):
             return "tags"
     return ""
+
+
+def _are_answers(table: Table, label: str, sample: list[Any]) -> bool:
+    """Whether most values say a piece of a text that the row has in another column."""
+    if not sample or not any(
+        name.strip().lower() in {"context", "passage", "上下文"} for name in table.columns
+    ):
+        return False
+    rows = [row for row in table.rows[:LOOKED_AT] if not is_missing(row.values.get(label))]
+    held = 0
+    for row in rows:
+        others = " ".join(str(value) for name, value in row.values.items() if name != label)
+        answers = read_answers(row.values[label], others)
+        held += not answers or any(text in others for _, text in answers)
+    return 2 * held > len(rows)
 
 
 def _is_parallel(words: Any, tags: Any) -> bool:

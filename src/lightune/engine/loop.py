@@ -58,6 +58,7 @@ class Work:
         forward: a batch -> its outputs.
         start_training: puts dropout on where it belongs.
         losses: outputs, batch, targets of its examples -> (U,), the loss of every answer.
+        weigh: rows -> the number of answers, which a step's loss is the mean over.
         tokens, targets, rows: the data, and which of its rows to train on.
         validate: () -> metrics with `score`, larger is better; None without validation rows.
     """
@@ -66,6 +67,7 @@ class Work:
     forward: Forward
     start_training: Callable[[], None]
     losses: Callable[[torch.Tensor, Batch, NDArray[Any]], torch.Tensor]
+    weigh: Callable[[Ints], int]
     tokens: Tokens
     targets: NDArray[Any]
     rows: Ints
@@ -165,7 +167,7 @@ def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -
 def train_step(work: Work, descent: Descent, step: Step, optimizer: torch.optim.Optimizer) -> float:
     """One step of the optimiser over all pieces of `step`; returns its mean loss over all answers."""
     optimizer.zero_grad(set_to_none=True)
-    total, weight = 0.0, max(1, sum(work.tokens.num_answers(piece) for piece in step.pieces))
+    total, weight = 0.0, max(1, sum(work.weigh(piece) for piece in step.pieces))
     for piece in step.pieces:
         batch = work.tokens.batch(piece, pad_id=work.pad_id, device=work.device)
         loss = work.losses(work.forward(batch), batch, work.targets[piece]).sum() / weight

@@ -80,7 +80,7 @@ def learn(
         metrics = task.metrics(logits, prepared.targets[held])
         return {
             **metrics,
-            "validation_loss": mean_loss(prepared, gathered, logits, held),
+            "validation_loss": task.mean_loss(logits, prepared.targets[held]),
             "score": metrics[task.best_by],
         }
 
@@ -89,6 +89,7 @@ def learn(
         forward=prepared.forward,
         start_training=lambda: prepared.method.start_training(backbone, prepared.cut),
         losses=task.losses,
+        weigh=lambda some: task.weigh(prepared.tokens, some),
         tokens=prepared.tokens,
         targets=prepared.targets,
         rows=rows,
@@ -130,15 +131,6 @@ def predict_logits(prepared: Prepared, task: Task, rows: Ints) -> np.ndarray:
         batch_tokens=READ_TOKENS,
         device=prepared.backbone.device,
     )
-
-
-def mean_loss(prepared: Prepared, gathered: Gathered, logits: np.ndarray, rows: Ints) -> float:
-    """The mean loss of given logits."""
-    import torch
-
-    task = gathered.task
-    known, wanted = task.join(logits), task.join(prepared.targets[rows])
-    return float(task.loss(torch.from_numpy(known), torch.as_tensor(wanted)).mean())
 
 
 def head_prefixes(backbone: Transformer) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from lightune.backbones.base import HeadSpec
 from lightune.backbones.encode import Encoded, Limits, encode
 from lightune.core.errors import UserError
 from lightune.core.rows import Example, Row
-from lightune.core.tokens import Batch, pool_windows
+from lightune.core.tokens import Batch, Ints, Tokens, pool_windows
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +51,7 @@ class Task(ABC):
 
     name: str
     summary: str
-    kind: Literal["classes", "labels", "number", "tags", "text"]
+    kind: Literal["classes", "labels", "number", "tags", "text", "text spans"]
     auto_class = "AutoModelForSequenceClassification"
     peft_type = "SEQ_CLS"
     is_per_token = False  # outputs are (B, T, C)
@@ -139,6 +139,17 @@ class Task(ABC):
     def join(self, targets: Array) -> Array:
         """(U, ...) targets of some examples, in the order of `pool`."""
         return targets
+
+    def weigh(self, tokens: Tokens, rows: Ints) -> int:
+        """How many answers some examples ask for: what a step's loss is the mean over."""
+        return len(rows)
+
+    def mean_loss(self, logits: Array, targets: Array) -> float:
+        """The mean loss of collected logits."""
+        import torch
+
+        known, wanted = self.join(logits), self.join(targets)
+        return float(self.loss(torch.from_numpy(known), torch.as_tensor(wanted)).mean())
 
     def losses(self, outputs: torch.Tensor, batch: Batch, targets: Array) -> torch.Tensor:
         """(U,) the loss of every answer of a batch."""

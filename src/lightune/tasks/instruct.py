@@ -15,7 +15,7 @@ from lightune.backbones.base import HeadSpec
 from lightune.backbones.encode import Encoded, Limits
 from lightune.backbones.encode_chat import REPLY, encode_chats
 from lightune.core.rows import Example, Row
-from lightune.core.tokens import Batch
+from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.data.profile import is_missing
 from lightune.tasks.base import Array, Intervals, Prediction, Task, by_example
 
@@ -102,6 +102,10 @@ class Instruct(Task):
     def join(self, targets: Array) -> Array:
         """All tokens of some examples."""
         return np.concatenate(list(targets)) if targets.dtype == object else targets
+
+    def weigh(self, tokens: Tokens, rows: Ints) -> int:
+        """All tokens that are asked for."""
+        return tokens.num_answers(rows)
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """(U,) negative log-likelihood of every token of a reply."""

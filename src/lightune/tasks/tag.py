@@ -27,7 +27,7 @@ from lightune.core.spans import (
     to_iob2,
     words_and_tags,
 )
-from lightune.core.tokens import Batch
+from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.data.profile import is_missing, label_name
 from lightune.tasks.base import CERTAIN, Array, Intervals, Prediction, Task, by_example, softmax
 
@@ -140,6 +140,10 @@ class Tag(Task):
         known = self.join(targets)
         counts = np.bincount(known[known >= 0], minlength=len(self.labels)) + 1.0
         return np.asarray(np.log(counts / counts.sum()), dtype=np.float32)
+
+    def weigh(self, tokens: Tokens, rows: Ints) -> int:
+        """All tokens that are asked for."""
+        return tokens.num_answers(rows)
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of every word; unseen tags count nothing."""

@@ -10,6 +10,7 @@ from typing import Any
 from lightune.core.errors import UserError
 from lightune.core.rows import Row
 from lightune.data.formats.base import Format
+from lightune.data.formats.squad import is_squad
 from lightune.data.settings import DataSettings
 from lightune.data.text_lines import read_lines
 
@@ -22,6 +23,10 @@ class Jsonl(Format):
     """`.jsonl`, `.ndjson`, `.json`. Columns are the keys, in the order they first appear."""
 
     suffixes = (".jsonl", ".ndjson", ".json")
+
+    def recognises(self, path: Path) -> bool:
+        """By its ending, but for nested files that have a format of their own."""
+        return super().recognises(path) and not (path.suffix.lower() == ".json" and is_squad(path))
 
     def read(self, path: Path, settings: DataSettings) -> Iterator[Row]:
         """One row an object; a list is told from lines by its first character."""
