@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from lightune.core.errors import nearest
 from lightune.core.rows import Problem, Row, Splits, Table
+from lightune.data.check_sides import check_number, check_sides
 from lightune.data.check_spans import check_tagging
 from lightune.data.columns import Columns
 from lightune.data.findings import Findings
@@ -48,7 +49,14 @@ def check(splits: Splits, columns: Columns, *, task: str | None, delimiter: str 
     for table in tables.values():
         _check_texts(table, columns.text, findings)
     _check_leaks(tables, columns.text, findings)
-    if columns.label is not None and task == "tag":
+    if task == "retrieve":
+        check_number(splits.train, findings)
+        for table in tables.values():
+            check_sides(table, columns, findings)
+            if columns.label is not None:
+                _check_missing_labels(table, columns.label, findings)
+                _check_numbers(table, columns.label, findings)
+    elif columns.label is not None and task == "tag":
         for table in tables.values():
             _check_missing_labels(table, columns.label, findings)
             check_tagging(table, columns, findings)

@@ -65,6 +65,11 @@ def label_profile(table: Table, label: str, *, delimiter: str | None = "") -> La
     )
 
 
+def no_labels(num_rows: int) -> LabelProfile:
+    """The profile of a column that is not there."""
+    return LabelProfile({}, 0, False, False, None, num_rows)
+
+
 def _form(table: Table, label: str, present: list[Any]) -> Literal["", "spans", "tags"]:
     """Whether the values are spans, or tags of words."""
     sample = present[:LOOKED_AT]

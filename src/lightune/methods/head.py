@@ -49,5 +49,8 @@ class Head(Method):
     def apply(self, backbone: Transformer) -> None:
         """The head and the pooler train."""
         backbone.model.requires_grad_(False)
+        if backbone.spec.is_vector:
+            backbone.model.head.add_projection()  # type: ignore[union-attr,operator]
+            backbone.model.get_submodule("head").requires_grad_(True)
         for name in backbone.head_modules():
             backbone.model.get_submodule(name).requires_grad_(True)

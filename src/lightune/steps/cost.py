@@ -27,7 +27,7 @@ from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import head_prefixes, num_trainable, resolve_descent
-from lightune.steps.prepare import Prepared, choose_model, make_forward, open_unread
+from lightune.steps.prepare import Prepared, choose_model, head_of, make_forward, open_unread
 
 if TYPE_CHECKING:
     import torch
@@ -214,8 +214,8 @@ def plan_methods(request: Request, gathered: Gathered, show: Show) -> dict[str, 
     with show.bar("measuring", len(names)) as bar:
         for name in names:
             kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
-            head = kind.head if request.head == "auto" else request.head
             try:
+                head = head_of(kind, request, gathered.task)
                 rows.append(_cost_of(request, gathered, source, kind(request.method_settings(name), head)))
             except UserError as error:
                 show.warn(f"{name}: {error.problem}")

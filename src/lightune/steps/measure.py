@@ -77,6 +77,18 @@ def baselines(
         is_balanced=getattr(task, "weights", None) is not None,
     )
     rungs = []
+    if prepared.untouched is not None:
+        wanted = prepared.targets[measured.rows]
+        metrics = task.metrics(prepared.untouched, wanted)
+        intervals = task.intervals(prepared.untouched, wanted)
+        rungs.append(
+            {
+                "name": "untouched",
+                "metrics": metrics,
+                "intervals": intervals,
+                "seconds": prepared.seconds["untouched"],
+            }
+        )
     for rung in found:
         metrics, intervals = task.score(rung.predictions, prepared.targets[measured.rows])
         rungs.append({"name": rung.name, "metrics": metrics, "intervals": intervals, "seconds": rung.seconds})
