@@ -49,8 +49,8 @@ def task_rows(task: str, number: int = 24) -> tuple[list[tuple[Any, ...]], tuple
         return [(text, json.dumps(_spans(text))) for text, _ in plain], ("text", "label"), "text"
     if task == "retrieve":
         words = [(GOOD[i % 8], THINGS[(i + i // 8) % 8]) for i in range(number)]
-        rows = [(f"{word} {thing} {word}", f"the {thing} was {word}") for word, thing in words]
-        return rows, ("anchor", "positive"), "anchor,positive"
+        pairs = [(f"{word} {thing} {word}", f"the {thing} was {word}") for word, thing in words]
+        return [*pairs], ("anchor", "positive"), "anchor,positive"
     return list(plain), ("text", "label"), "text"
 
 

@@ -147,7 +147,7 @@ def _use(card: Card) -> str:
         'import lightune\n\nrun = lightune.load(".")  # this folder\nprint(run.predict(["a text"])[0].label)'
     )
     if card.task == "retrieve":
-        python = 'import lightune\n\nrun = lightune.load(".")  # this folder\nprint(run.vectors(["a text", "another"]))'
+        python = 'import lightune\n\nrun = lightune.load(".")  # this folder\nprint(run.vectors(["a text"]))'
     if card.task in {"regress", "pair"}:
         python = 'import lightune\n\nrun = lightune.load(".")  # this folder\n# then run.predict([...])'
     parts = [

@@ -72,7 +72,7 @@ def search(folder: Path, corpus: str, asked: Asked, *, settings: DataSettings, s
     run = load(folder, show)
     queries = run.vectors(wanted, column=_role(query_column, state, 0))
     found, number = _nearest(run, queries, rows, column, asked.top)
-    results = [
+    results: list[dict[str, Any]] = [
         {"query": query, "hits": [{"rank": place, **vars(hit)} for place, hit in enumerate(hits, 1)]}
         for query, hits in zip(wanted, found, strict=True)
     ]

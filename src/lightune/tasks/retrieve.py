@@ -149,7 +149,7 @@ class Retrieve(Task):
         import torch
 
         one = order_loss if self.is_scored else in_batch_loss
-        pairs = zip(logits.split(COMPARED), targets.split(COMPARED), strict=True)
+        pairs = zip(torch.split(logits, COMPARED), torch.split(targets, COMPARED), strict=True)
         return torch.cat([one(vectors, wanted) for vectors, wanted in pairs])
 
     def decode(self, logits: Array, examples: Sequence[Example]) -> list[Prediction]:
