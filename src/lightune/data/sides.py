@@ -15,7 +15,7 @@ POSITIVES = ("positive", "pos", "positives", "positive_passage")
 NEGATIVES = ("negative", "neg", "negatives", "negative_passage", "hard_negative")
 OTHER_PAIRS = (
     ("question", "answer"), ("question", "passage"), ("question", "context"), ("query", "answer"),
-    ("title", "body"), ("title", "abstract"), ("source", "target"), ("en", "zh"),
+    ("prompt", "response"), ("title", "body"), ("title", "abstract"), ("source", "target"), ("en", "zh"),
 )  # fmt: skip
 SCORES = ("score", "similarity", "label", "similarity_score", "sim", "relevance", "分数")
 LOOKED_AT = 2000

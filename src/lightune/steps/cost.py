@@ -173,7 +173,8 @@ def sizes_of(
             1.04 * engine_plan.padded_tokens(tokens, gathered.train, descent.batch_rows * longest)
         ),
         held_tokens=engine_plan.padded_tokens(tokens, gathered.validation, READ_TOKENS),
-        test_tokens=engine_plan.padded_tokens(tokens, gathered.test, READ_TOKENS),
+        test_tokens=(1 + gathered.task.is_able)
+        * engine_plan.padded_tokens(tokens, gathered.test, READ_TOKENS),
         missing_tokens=missing,
         biggest_piece=min(descent.batch_tokens, descent.batch_rows * longest),
         epochs=descent.epochs,

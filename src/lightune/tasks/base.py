@@ -62,6 +62,7 @@ class Task(ABC):
     precedence = 0  # among tasks that recognise the data, the highest wins
     needs_label = True
     least_texts, most_texts = 1, 2  # text columns that training reads
+    is_joint = False  # its loss holds the examples of a step against each other
     is_able = False  # the untouched model answers already: it is a rung of its own
 
     def __init__(self) -> None:

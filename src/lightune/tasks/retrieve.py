@@ -47,6 +47,7 @@ class Retrieve(Task):
     needs_label = False
     least_texts, most_texts = 2, 3
     is_able = True
+    is_joint = True
 
     def __init__(self) -> None:
         super().__init__()
