@@ -3,8 +3,8 @@
 The E5 models (Wang et al. 2022, arXiv:2212.03533) read `query: ` before what is looked for and `passage: `
 before what is found, and recommend `query: ` on both sides where the sides are of one kind. Measured on the
 untouched e5-multilingual, recall@1 (2026-11): 500 questions and answers 0.356 without, 0.372 with `query: `
-and `passage: `; 900 short English and Chinese sentences 0.948 without, 0.936 with `query: ` on both. So sides of
-one kind get none.
+and `passage: `; 900 short English and Chinese sentences 0.948 without, 0.936 with `query: ` on both, so that
+sides of one kind get none.
 """
 
 from __future__ import annotations

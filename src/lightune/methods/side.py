@@ -127,6 +127,7 @@ class Side(Method):
         rungs = [activations[tap] for tap in sorted(activations)]
         logits: torch.Tensor = backbone.model.side(rungs, batch.attention_mask)  # type: ignore[operator]
         if backbone.spec.is_vector:
+            backbone.base.eval()  # it is frozen: its own vector comes without dropout
             logits = logits + backbone.above(rungs[-1], batch, max(activations))
         return logits
 

@@ -130,9 +130,8 @@ class Retrieve(Task):
 
         self.sides = tuple(columns)
         self.prefixes, why = choose_prefixes(model, columns, asked)
-        return " and ".join(repr(one) for one in dict.fromkeys(self.prefixes)) if any(
-            self.prefixes
-        ) else "", why
+        chosen = " and ".join(map(repr, self.prefixes)) if any(self.prefixes) else "none"
+        return (chosen if why else ""), why
 
     def groups(self, examples: Sequence[Example]) -> list[object] | None:
         """Rows with the same first text stay together."""
