@@ -54,6 +54,10 @@ def task_rows(task: str, number: int = 24) -> tuple[list[tuple[Any, ...]], tuple
         return [(text, one) for (text, _), one in zip(plain, answers, strict=True)], columns, columns[0]
     if task == "tag":
         return [(text, json.dumps(_spans(text))) for text, _ in plain], ("text", "label"), "text"
+    if task == "retrieve":
+        words = [(GOOD[i % 8], THINGS[(i + i // 8) % 8]) for i in range(number)]
+        pairs = [(f"{word} {thing} {word}", f"the {thing} was {word}") for word, thing in words]
+        return [*pairs], ("anchor", "positive"), "anchor,positive"
     return list(plain), ("text", "label"), "text"
 
 

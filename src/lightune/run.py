@@ -55,7 +55,7 @@ class Run:
             UserError: pairs where the run takes single texts, or the reverse.
         """
         pairs = [(one,) if isinstance(one, str) else tuple(one) for one in texts]
-        expected = len(self.state.text)
+        expected = len(self.task.reads(self.state.text))
         for number, one in enumerate(pairs):
             if len(one) != expected:
                 kind = "a pair of texts" if expected == 2 else "one text"
@@ -87,17 +87,37 @@ class Run:
 
         return self.task.generate(Writer(self.backbone), examples, how=how)
 
+    def vectors(self, texts: Sequence[str], *, column: str | None = None, precision: str = "exact") -> Any:
+        """(len(texts), H) float32 vectors of length 1: their product is the cosine.
+
+        Args:
+            column: the column of the training data whose kind of text these are, where the model tells
+                queries from passages; the first unless said.
+
+        Raises:
+            UserError: the run makes no vectors.
+        """
+        if self.task.kind != "vectors":
+            hint = "Train one with: lightune train PAIRS --task retrieve"
+            raise UserError(
+                f"a run of the task {self.task.name} makes no vectors", file=self.folder, hint=hint
+            )
+        name = column or self.task.reads(self.state.text)[0]
+        examples = [self._example(Row(0, {name: text}, ""), (name,)) for text in texts]
+        found = self._outputs(examples, precision)
+        return found[:, 0] if examples else found
+
     def logits(self, texts: Sequence[tuple[str, ...]], precision: str = "exact") -> Any:
         """(B, C) of texts, windows of long ones pooled; or as many arrays (U, C), one line an answer."""
         return self._outputs(self._examples(texts), precision)
 
     def _examples(self, texts: Sequence[tuple[str, ...]]) -> list[Example]:
-        names = self.state.text
+        names = self.task.reads(self.state.text)
         return [self._example(Row(0, dict(zip(names, one, strict=True)), "")) for one in texts]
 
     def _example(self, row: Row, text: Sequence[str] | None = None) -> Example:
         """What the task sees of a row without its answer."""
-        return self.task.row_to_example(row, tuple(text or self.state.text), None)
+        return self.task.row_to_example(row, tuple(text or self.task.reads(self.state.text)), None)
 
     def _outputs(self, examples: Sequence[Example], precision: str = "exact") -> Any:
         import numpy as np

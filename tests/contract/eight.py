@@ -66,7 +66,7 @@ def learn_eight(
         data=str(write_csv(folder / f"{task}.csv", rows, header)),
         task=task,
         text=tuple(text.split(",")),
-        label="label",
+        label="label" if "label" in header else None,
         model=str(model),
         method=method,
         head=head,

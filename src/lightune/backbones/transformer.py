@@ -327,7 +327,8 @@ def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any) -> nn.Mod
         return model  # type: ignore[no-any-return]
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # trained for another head: neither run nor saved
-    return Headed(model, PooledHead(int(config.hidden_size), spec.num_labels, head))
+    num_labels = None if spec.is_vector else spec.num_labels
+    return Headed(model, PooledHead(int(config.hidden_size), num_labels, head))
 
 
 def _max_length(config: Any, tokenizer: Any) -> int:

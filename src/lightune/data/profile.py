@@ -69,6 +69,11 @@ def label_profile(table: Table, label: str, *, delimiter: str | None = "") -> La
     )
 
 
+def no_labels(num_rows: int) -> LabelProfile:
+    """The profile of a column that is not there."""
+    return LabelProfile({}, 0, False, False, None, num_rows)
+
+
 def _form(table: Table, label: str, present: list[Any]) -> Literal["", "spans", "tags", "answers"]:
     """Whether the values are spans, tags of words, or answers out of another column."""
     sample = present[:LOOKED_AT]

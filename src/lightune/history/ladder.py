@@ -56,6 +56,10 @@ def baselines_for(kind: Kind) -> list[type[Baseline]]:
         from lightune.history.word_tags import MajorityTag, WordTags
 
         return [MajorityTag, WordTags]
+    if kind == "vectors":
+        from lightune.history.word_vectors import TfIdfVectors
+
+        return [TfIdfVectors]
     from lightune.history.majority import Majority
     from lightune.history.tfidf import TfIdf
 

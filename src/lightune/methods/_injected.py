@@ -74,7 +74,7 @@ class Injected(Method):
 
     def loading_code(self, backbone: Transformer) -> str:
         """Peft and transformers alone."""
-        if self.head != "standard":
+        if self.head != "standard" and not backbone.spec.is_vector:
             return super().loading_code(backbone)
         if backbone.spec.is_language_model:
             return (
@@ -86,6 +86,14 @@ class Injected(Method):
             )
         kind = backbone.spec.auto_class.replace("AutoModel", "AutoPeftModel")
         options = "".join(f", {name}={value!r}" for name, value in backbone.plain_options().items())
+        if backbone.spec.is_vector:
+            return (
+                "from peft import AutoPeftModelForFeatureExtraction\n"
+                "from transformers import AutoTokenizer\n\n"
+                'folder = "."  # this folder\n'
+                f"model = AutoPeftModelForFeatureExtraction.from_pretrained(folder{options})\n"
+                "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
+            )
         return (
             "import json\n"
             f"from peft import {kind}\n"

@@ -51,5 +51,8 @@ class Head(Method):
         """The head and the pooler train."""
         require_new_head(self.name, backbone)
         backbone.model.requires_grad_(False)
+        if backbone.spec.is_vector:
+            backbone.model.head.add_projection()  # type: ignore[union-attr,operator]
+            backbone.model.get_submodule("head").requires_grad_(True)
         for name in backbone.head_modules():
             backbone.model.get_submodule(name).requires_grad_(True)

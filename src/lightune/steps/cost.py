@@ -163,7 +163,8 @@ def sizes_of(
             1.04 * engine_plan.padded_tokens(tokens, gathered.train, descent.batch_rows * longest)
         ),
         held_tokens=engine_plan.padded_tokens(tokens, gathered.validation, READ_TOKENS),
-        test_tokens=engine_plan.padded_tokens(tokens, gathered.test, READ_TOKENS),
+        test_tokens=(1 + gathered.task.is_able)
+        * engine_plan.padded_tokens(tokens, gathered.test, READ_TOKENS),
         missing_tokens=missing,
         biggest_piece=min(descent.batch_tokens, descent.batch_rows * longest),
         epochs=descent.epochs,
@@ -205,14 +206,8 @@ def plan_methods(request: Request, gathered: Gathered, show: Show) -> dict[str, 
         for name in names:
             kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
             try:
-                rows.append(
-                    _cost_of(
-                        request,
-                        gathered,
-                        source,
-                        kind(request.method_settings(name), head_of(kind, request, gathered.task)),
-                    )
-                )
+                head = head_of(kind, request, gathered.task)
+                rows.append(_cost_of(request, gathered, source, kind(request.method_settings(name), head)))
             except UserError as error:
                 show.warn(f"{name}: {error.problem}")
             bar.advance()

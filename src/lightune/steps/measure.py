@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from lightune.core.progress import Show
 from lightune.core.tokens import Ints
-from lightune.engine.predict import READ_TOKENS, logits_of
 from lightune.evaluate.classes import confusion_matrix
 from lightune.history.ladder import run_baselines
 from lightune.steps.gather import Gathered
@@ -79,27 +78,6 @@ def _write_and_compare(prepared: Prepared, gathered: Gathered, measured: Measure
     gathered.decisions.add("written to compare", f"{len(examples)} texts", reason)
 
 
-def untouched(prepared: Prepared, gathered: Gathered, measured: Measured) -> list[dict[str, Any]]:
-    """The model as it was, on the same rows, where an adapter can be taken off again."""
-    backbone, task = prepared.backbone, gathered.task
-    if backbone.peft_model is None:
-        return []
-    began = time.perf_counter()
-    logits = logits_of(
-        backbone.plain_forward,
-        prepared.tokens,
-        measured.rows,
-        task=task,
-        pad_id=backbone.pad_id,
-        batch_tokens=READ_TOKENS,
-        device=backbone.device,
-    )
-    targets = prepared.targets[measured.rows]
-    metrics, intervals = task.metrics(logits, targets), task.intervals(logits, targets)
-    seconds = time.perf_counter() - began
-    return [{"name": "untouched model", "metrics": metrics, "intervals": intervals, "seconds": seconds}]
-
-
 def main_of(measured: dict[str, Measured]) -> Measured | None:
     """The test split's measures, or validation's where there is no test."""
     return measured.get("test") or measured.get("validation")
@@ -112,8 +90,6 @@ def baselines(
     task, measured = gathered.task, main_of(all_measured)
     if measured is None:
         return []
-    if task.kind == "text":
-        return untouched(prepared, gathered, measured)
     is_test = "test" in all_measured
     pool = np.concatenate([gathered.train, gathered.validation]) if is_test else gathered.train
     found = run_baselines(
@@ -124,6 +100,18 @@ def baselines(
         is_balanced=getattr(task, "weights", None) is not None,
     )
     rungs = []
+    if prepared.untouched is not None:
+        wanted = prepared.targets[measured.rows]
+        metrics = task.metrics(prepared.untouched, wanted)
+        intervals = task.intervals(prepared.untouched, wanted)
+        rungs.append(
+            {
+                "name": "untouched",
+                "metrics": metrics,
+                "intervals": intervals,
+                "seconds": prepared.seconds["untouched"],
+            }
+        )
     for rung in found:
         metrics, intervals = task.score(rung.predictions, prepared.targets[measured.rows])
         rungs.append({"name": rung.name, "metrics": metrics, "intervals": intervals, "seconds": rung.seconds})

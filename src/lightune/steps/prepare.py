@@ -72,6 +72,9 @@ class Prepared:
     pace: Pace
     seconds: dict[str, float] = field(default_factory=dict)
     held_logits: NDArray[Any] | None = None  # of the validation rows, by the epoch that is kept
+    untouched: NDArray[Any] | None = (
+        None  # logits of the tested rows before training, where they mean something
+    )
 
     @property
     def tokens(self) -> Tokens:
@@ -130,6 +133,8 @@ def head_of(kind: type[Method], request: Request, task: Task) -> str:
     head = kind.head if request.head == "auto" else request.head
     if task.kind == "text" and request.head == "auto":
         return "standard"
+    if task.kind == "vectors":
+        return _pooling_of(head, request)
     if not task.is_per_token or head == "standard":
         return head
     if request.head != "auto":
@@ -138,6 +143,18 @@ def head_of(kind: type[Method], request: Request, task: Task) -> str:
             f"--head {head} pools a text to one vector, and {task.name} answers by word", hint=hint
         )
     return "tokens"
+
+
+def _pooling_of(head: str, request: Request) -> str:
+    """How tokens become a vector: a fixed pooling, so that the untouched model is where training starts.
+
+    Raises:
+        UserError: a pooling that has to be learnt first.
+    """
+    if request.head == "attention":
+        hint = "Give --head mean, first or last: whichever the model was trained with."
+        raise UserError("--head attention learns its weights, and vectors need a fixed pooling", hint=hint)
+    return "mean" if head == "standard" else head
 
 
 def prepare(
@@ -189,6 +206,7 @@ def open_unread(request: Request, gathered: Gathered, source: Source, method: Me
     began = time.perf_counter()
     backbone = open_backbone(source, gathered.task.head_spec(), head=method.head, seed=request.seed)
     loaded = time.perf_counter()
+    _suit(request, gathered, source, decisions)
     encoded, limits = tokenise(request, gathered, backbone, decisions)
     tokenised = time.perf_counter()
     pace = choose_pace(request, backbone, encoded.tokens, gathered.train, decisions)
@@ -202,6 +220,14 @@ def open_unread(request: Request, gathered: Gathered, source: Source, method: Me
     return Prepared(backbone, method, encoded, limits, targets, taps, None, forward, pace, seconds)
 
 
+def _suit(request: Request, gathered: Gathered, source: Source, decisions: Decisions) -> None:
+    """Let the task fit its texts to the model."""
+    task, columns = gathered.task, gathered.columns.text
+    chosen, why = task.suit(source.name, columns, request.data_settings.prefixes)
+    if chosen:
+        decisions.add("prefixes", chosen, why)
+
+
 def tokenise(
     request: Request, gathered: Gathered, backbone: Transformer, decisions: Decisions
 ) -> tuple[Encoded, Limits]:
@@ -209,10 +235,10 @@ def tokenise(
     settings = request.data_settings
     limits, why_length, why_long = choose_limits(
         backbone.tokenizer,
-        [gathered.examples[row].texts for row in gathered.train],
+        [text for row in gathered.train for text in gathered.task.readings(gathered.examples[row])],
         model_limit=backbone.max_length,
         max_length=settings.max_length,
-        long=settings.long,
+        long="truncate" if gathered.task.kind == "vectors" else settings.long,
         max_windows=settings.max_windows,
     )
     decisions.add("longest text", f"{limits.max_length} tokens", why_length)
@@ -220,6 +246,7 @@ def tokenise(
     if encoded.num_long:
         is_windows = gathered.task.is_per_token
         why_long = "every token needs its answer" if is_windows else why_long
+        why_long = "a text has one vector" if gathered.task.kind == "vectors" else why_long
         decisions.add("long texts", "windows" if is_windows else limits.long, why_long)
     return encoded, limits
 

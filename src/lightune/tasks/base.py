@@ -39,11 +39,13 @@ class Prediction:
         label: a label name, a list of label names (`multilabel`), or a number (`regress`).
         probability: of that label; None for numbers.
         scores: label name -> probability, for all labels.
+        vector: (H,) of length 1, where the task makes vectors.
     """
 
     label: Any
     probability: float | None
     scores: Mapping[str, float]
+    vector: Any = None
 
 
 class Task(ABC):
@@ -51,13 +53,17 @@ class Task(ABC):
 
     name: str
     summary: str
-    kind: Literal["classes", "labels", "number", "tags", "text", "text spans"]
+    kind: Literal["classes", "labels", "number", "tags", "text", "text spans", "vectors"]
     auto_class = "AutoModelForSequenceClassification"
     peft_type = "SEQ_CLS"
     is_per_token = False  # outputs are (B, T, C)
     added: tuple[str, ...] = ("predicted", "probability")  # the columns that `predict` adds
     best_by: str  # the metric that early stopping watches; larger is better
     precedence = 0  # among tasks that recognise the data, the highest wins
+    needs_label = True
+    least_texts, most_texts = 1, 2  # text columns that training reads
+    is_joint = False  # its loss holds the examples of a step against each other
+    is_able = False  # the untouched model answers already: it is a rung of its own
 
     def __init__(self) -> None:
         self.labels: tuple[str, ...] = ()
@@ -66,6 +72,11 @@ class Task(ABC):
     @abstractmethod
     def recognises(cls, profile: LabelProfile, num_texts: int) -> str:
         """Why this data looks like this task, in a few words; "" when it does not."""
+
+    @classmethod
+    def reads(cls, text: Sequence[str]) -> tuple[str, ...]:
+        """Which of the text columns of training a prediction reads."""
+        return tuple(text)
 
     @abstractmethod
     def gold(self, row: Row, label: str, profile: LabelProfile) -> Any:
@@ -123,6 +134,28 @@ class Task(ABC):
         """The typed example of a row."""
         texts = tuple("" if row.values.get(name) is None else str(row.values[name]) for name in text)
         return Example(texts=texts, gold=gold, row=row.index, file=row.file, line=row.line)
+
+    def readings(self, example: Example) -> list[tuple[str, ...]]:
+        """What is read as one sequence each."""
+        return [example.texts]
+
+    def suit(self, model: str, columns: Sequence[str], asked: str) -> tuple[str, str]:
+        """Fit the texts to the model before they are read: (what was chosen, why), "" for nothing.
+
+        Args:
+            model: its name.
+            columns: the text columns.
+            asked: `--data.prefixes`.
+        """
+        return "", ""
+
+    def groups(self, examples: Sequence[Example]) -> list[object] | None:
+        """(E,) what must not be parted by a split; None when every row stands for itself."""
+        return None
+
+    def using(self, pooling: str, max_length: int) -> str:
+        """Python lines that follow those which load the model without lightune; "" when it answers itself."""
+        return ""
 
     def encode(self, tokenizer: Any, examples: Sequence[Example], limits: Limits) -> Encoded:
         """Tokens of the examples."""

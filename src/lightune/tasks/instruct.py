@@ -39,6 +39,7 @@ class Instruct(Task):
     best_by = "log_likelihood"
     added = ("generated",)
     precedence = 20
+    is_able = True
 
     @classmethod
     def recognises(cls, profile: LabelProfile, num_texts: int) -> str:
