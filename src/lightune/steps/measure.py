@@ -15,7 +15,7 @@ from lightune.evaluate.classes import confusion_matrix
 from lightune.history.ladder import run_baselines
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import predict_logits
-from lightune.steps.prepare import Prepared
+from lightune.steps.prepare import Prepared, Written
 from lightune.tasks.base import Intervals, Prediction, Task
 
 SHOWN_MISTAKES = 30
@@ -55,27 +55,28 @@ def measure_all(prepared: Prepared, gathered: Gathered) -> dict[str, Measured]:
         prepared.backbone.merge()
         found["test"] = measure(prepared, gathered, gathered.test)
         if gathered.task.kind == "text":
-            _write_and_compare(prepared, gathered, found["test"])
+            written = write_and_compare(prepared, gathered, gathered.test)
+            found["test"].written = written.texts
+            found["test"].metrics |= written.metrics
+            found["test"].intervals |= written.intervals
+            found["test"].seconds += written.seconds
+            number, reason = len(written.texts), "the likeliest tokens, for the first test rows"
+            gathered.decisions.add("written to compare", f"{number} texts", reason)
     return found
 
 
-def _write_and_compare(prepared: Prepared, gathered: Gathered, measured: Measured) -> None:
-    """Let the model write replies to the first test rows, and add how like the right ones they are."""
+def write_and_compare(prepared: Prepared, gathered: Gathered, rows: Ints) -> Written:
+    """Let the model write for the first of `rows`, and see how like the right texts that is."""
     from lightune.backbones.writer import Writer, Writing
 
     began = time.perf_counter()
-    examples = gathered.part(measured.rows[:WRITTEN_ROWS])
-    longest = sorted(len(prepared.backbone.tokenizer(str(one.gold))["input_ids"]) for one in examples)[-1]
+    examples = gathered.part(rows[:WRITTEN_ROWS])
+    longest = max(len(prepared.backbone.tokenizer(str(one.gold))["input_ids"]) for one in examples)
     how = Writing(max_new_tokens=min(MOST_WRITTEN, longest + 8))
-    writer = Writer(prepared.backbone)
-    measured.written = gathered.task.generate(writer, examples, how=how)
-    said = [str(one.label) for one in measured.written]
+    texts = gathered.task.generate(Writer(prepared.backbone), examples, how=how)
+    said = [str(one.label) for one in texts]
     metrics, intervals = gathered.task.compare_texts(said, [str(one.gold) for one in examples])
-    measured.metrics |= metrics
-    measured.intervals |= intervals
-    measured.seconds += time.perf_counter() - began
-    reason = f"the likeliest tokens, {how.max_new_tokens} at most, for the first {len(examples)} test rows"
-    gathered.decisions.add("written to compare", f"{len(examples)} texts", reason)
+    return Written(texts, metrics, intervals, time.perf_counter() - began)
 
 
 def main_of(measured: dict[str, Measured]) -> Measured | None:
@@ -104,6 +105,9 @@ def baselines(
         wanted = prepared.targets[measured.rows]
         metrics = task.metrics(prepared.untouched, wanted)
         intervals = task.intervals(prepared.untouched, wanted)
+        if prepared.untouched_written is not None:
+            metrics |= prepared.untouched_written.metrics
+            intervals |= prepared.untouched_written.intervals
         rungs.append(
             {
                 "name": "untouched",

@@ -31,7 +31,7 @@ from lightune.engine.settings import CacheSettings
 from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
-from lightune.tasks.base import Task
+from lightune.tasks.base import Intervals, Prediction, Task
 
 if TYPE_CHECKING:
     import torch
@@ -48,6 +48,16 @@ class Pace:
 
     precision: Precision
     speeds: Speeds | None
+
+
+@dataclass(frozen=True)
+class Written:
+    """Texts that a model wrote, and how like the right ones they are."""
+
+    texts: list[Prediction]
+    metrics: dict[str, float]
+    intervals: Intervals
+    seconds: float
 
 
 @dataclass
@@ -72,9 +82,8 @@ class Prepared:
     pace: Pace
     seconds: dict[str, float] = field(default_factory=dict)
     held_logits: NDArray[Any] | None = None  # of the validation rows, by the epoch that is kept
-    untouched: NDArray[Any] | None = (
-        None  # logits of the tested rows before training, where they mean something
-    )
+    untouched: NDArray[Any] | None = None  # logits of the tested rows before training
+    untouched_written: Written | None = None  # likewise the texts it wrote
 
     @property
     def tokens(self) -> Tokens:

@@ -25,7 +25,7 @@ from lightune.engine.loop import Descent
 from lightune.engine.settings import parse_seconds
 from lightune.methods.base import Method
 from lightune.request import Request
-from lightune.steps import cost, finish, folds, learn
+from lightune.steps import cost, finish, folds, learn, measure
 from lightune.steps.cost import Planned, show_seconds
 from lightune.steps.gather import Gathered
 from lightune.steps.prepare import FEW_ROWS, Prepared, head_of, is_open, prepare
@@ -191,6 +191,8 @@ def _train(ground: Ground, prepared: Prepared, descent: Descent, folder: Path) -
         tested = gathered.test if len(gathered.test) else gathered.validation
         began = time.perf_counter()
         prepared.untouched = learn.predict_logits(prepared, gathered.task, tested)
+        if gathered.task.kind == "text" and len(gathered.test):
+            prepared.untouched_written = measure.write_and_compare(prepared, gathered, gathered.test)
         prepared.seconds["untouched"] = time.perf_counter() - began
     return learn.learn(
         prepared,
