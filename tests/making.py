@@ -47,7 +47,23 @@ def task_rows(task: str, number: int = 24) -> tuple[list[tuple[Any, ...]], tuple
         return [(text, one) for (text, _), one in zip(plain, values, strict=True)], ("text", "label"), "text"
     if task == "tag":
         return [(text, json.dumps(_spans(text))) for text, _ in plain], ("text", "label"), "text"
+    if task == "relation":
+        pairs = [
+            (text, *(json.dumps(one) for one in _pair(text, i)), _RELATIONS[label])
+            for i, (text, label) in enumerate(plain)
+        ]
+        return pairs, ("text", "head", "tail", "label"), "text"
     return list(plain), ("text", "label"), "text"
+
+
+_RELATIONS = {"pos": "likes", "neg": "no_relation"}
+
+
+def _pair(text: str, number: int) -> list[dict[str, Any]]:
+    """The thing of a synthetic sentence and its number, which stands behind it."""
+    start, end = len("the "), text.index(f" {number} was")
+    places = [(start, end, "THING"), (end + 1, end + 1 + len(str(number)), "NUMBER")]
+    return [{"start": first, "end": behind, "type": kind} for first, behind, kind in places]
 
 
 def _spans(text: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from lightune.core.errors import nearest
 from lightune.core.rows import Problem, Row, Splits, Table
+from lightune.data.check_relations import check_relations
 from lightune.data.check_spans import check_tagging
 from lightune.data.columns import Columns
 from lightune.data.findings import Findings
@@ -52,6 +53,11 @@ def check(splits: Splits, columns: Columns, *, task: str | None, delimiter: str 
         for table in tables.values():
             _check_missing_labels(table, columns.label, findings)
             check_tagging(table, columns, findings)
+    elif columns.label is not None and task == "relation":
+        for table in tables.values():
+            _check_missing_labels(table, columns.label, findings)
+            check_relations(table, columns, findings)
+        _check_classes(tables, columns.label, findings, None)
     elif columns.label is not None and task != "multilabel":  # no label at all is an answer there
         for table in tables.values():
             _check_missing_labels(table, columns.label, findings)

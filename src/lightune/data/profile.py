@@ -7,11 +7,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lightune.core.marking import read_entity
 from lightune.core.rows import Table
 from lightune.core.spans import read_span, read_spans
 
 LOOKED_AT = 200  # rows that show the form of the labels
 DELIMITERS = ("|", ";", ",")
+
+
+Form = Literal["", "spans", "tags", "relation"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class LabelProfile:
         is_list: the values are lists (JSON, Parquet).
         delimiter: what separates several labels in one cell; None when each cell is one label.
         num_rows: all rows, also those without a value.
-        form: `spans` where the values are lists of spans of a text, `tags` where they are one a word.
+        form: `spans` where the values are lists of spans of a text, `tags` where they are one a word,
+            `relation` where they stand beside columns `head` and `tail` that are places in a text.
     """
 
     distinct: dict[str, int]
@@ -34,7 +39,7 @@ class LabelProfile:
     is_list: bool
     delimiter: str | None
     num_rows: int
-    form: Literal["", "spans", "tags"] = ""
+    form: Form = ""
 
 
 def label_profile(table: Table, label: str, *, delimiter: str | None = "") -> LabelProfile:
@@ -65,8 +70,12 @@ def label_profile(table: Table, label: str, *, delimiter: str | None = "") -> La
     )
 
 
-def _form(table: Table, label: str, present: list[Any]) -> Literal["", "spans", "tags"]:
-    """Whether the values are spans, or tags of words."""
+def _form(table: Table, label: str, present: list[Any]) -> Form:
+    """Whether the values are spans, tags of words, or relations of two places."""
+    if {"head", "tail"} <= set(table.columns):
+        pairs = [(row.values.get("head"), row.values.get("tail")) for row in table.rows[:LOOKED_AT]]
+        if all(read_entity(one) is not None for pair in pairs for one in pair):
+            return "relation"
     sample = present[:LOOKED_AT]
     if any(isinstance(value, str) and not value.lstrip().startswith("[") for value in sample):
         return ""

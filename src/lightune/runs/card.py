@@ -16,6 +16,7 @@ PIPELINES = {
     "multilabel": "text-classification",
     "regress": "text-classification",
     "tag": "token-classification",
+    "relation": "text-classification",
 }
 MAX_LABELS = 50
 

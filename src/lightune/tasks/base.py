@@ -58,6 +58,8 @@ class Task(ABC):
     added: tuple[str, ...] = ("predicted", "probability")  # the columns that `predict` adds
     best_by: str  # the metric that early stopping watches; larger is better
     precedence = 0  # among tasks that recognise the data, the highest wins
+    weighs_by_itself = True  # rare classes are weighed up without being asked to
+    cuts_long = ""  # what the task itself does with long texts, in words
 
     def __init__(self) -> None:
         self.labels: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from lightune.core.errors import UserError
 from lightune.core.rows import Row
 from lightune.data.formats.base import Format
 from lightune.data.settings import DataSettings
+from lightune.data.sniff import format_of
 from lightune.data.text_lines import read_lines
 
 EXPECTED = 'Each line must be one object such as {"text": "a good film", "label": "pos"}.'
@@ -20,6 +21,10 @@ class Jsonl(Format):
     """`.jsonl`, `.ndjson`, `.json`. Columns are the keys, in the order they first appear."""
 
     suffixes = (".jsonl", ".ndjson", ".json")
+
+    def recognises(self, path: Path) -> bool:
+        """By its ending, unless the file has a format of its own."""
+        return super().recognises(path) and not format_of(path)
 
     def read(self, path: Path, settings: DataSettings) -> Iterator[Row]:
         """One row an object; a list is told from lines by its first character."""
