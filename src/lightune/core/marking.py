@@ -1,7 +1,8 @@
 """Pieces of a text marked by plain words and signs, so that a model needs no new tokens.
 
 Two entities: `@ * person * Ada @ was born in # ^ city ^ London #`, the typed entity marker (punct) of
-Zhou and Chen 2022 (arXiv:2102.01373). SemEval's own way to write the same is `<e1>Ada</e1> ... <e2>London</e2>`.
+Zhou and Chen 2022 (arXiv:2102.01373). SemEval's own way to write the same is `<e1>Ada</e1> ...
+<e2>London</e2>`.
 """
 
 from __future__ import annotations

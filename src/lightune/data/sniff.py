@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 
 LOOKED_AT = 65536  # bytes
+BRACKETS = rb"[ \t]+[^\s*]*\*\)*"
 SIGNS = {
+    "conll2012": (rb"\A#begin document",),
+    "conll2005": (rb"(?m)^[^\n]*[ \t]\(V\*\)?(?:" + BRACKETS + rb")*[ \t]*\r?$",),
     "docred": (rb'"vertexSet"', rb'"sents"'),
     "semeval": (rb'\A(?:\xef\xbb\xbf)?\d+\t"', rb"<e1>", rb"</e2>"),
     "tacred": (rb'"subj_start"', rb'"obj_start"', rb'"token"'),

@@ -1,9 +1,9 @@
 """DocRED (Yao et al. 2019): documents with entities, their mentions, and relations between entities.
 
 A row is an ordered pair of entities that have a sentence in common: the text is the first such sentence,
-head and tail their first mentions in it. Pairs without a relation have the label `NA`, which the file does not write.
-Of several relations of one pair the first is `relation`, the others are `more_relations`. Relations across
-sentences have no row; their share is said.
+head and tail their first mentions in it. Pairs without a relation have the label `NA`, which the file does
+not write. Of several relations of one pair the first is `relation`, the others are `more_relations`.
+Relations across sentences have no row; their number is said.
 """
 
 from __future__ import annotations
