@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -236,18 +237,19 @@ def names(seed: int, number: int) -> list[str]:
 
 
 def facts(number: int, seed: int) -> list[dict[str, Any]]:
-    """Sentences whose verb decides the relation of two names; a third name is there to confuse."""
+    """Sentences whose verb decides the relation of two of three names; half of the pairs are other ones."""
     chance, known = random.Random(seed), names(seed, 200)
     verbs = {"works for": "works_for", "lives in": "lives_in", "met": "no_relation"}
     made = []
     for place in range(number):
         verb = list(verbs)[place % 3]
-        first, second, third = chance.sample(known, 3)
+        third, first, second = chance.sample(known, 3)
         text = f"{third} said that {first} {verb} {second}"
-        is_turned = place % 2 == 0 and place % 5 == 0
-        pair = [(second, "thing"), (first, "one")] if is_turned else [(first, "one"), (second, "thing")]
-        places = [{"start": text.rindex(one), "end": text.rindex(one) + len(one)} for one, _ in pair]
-        relation = "no_relation" if is_turned else verbs[verb]
+        pair, relation = (first, second), verbs[verb]
+        if place % 2:
+            others = [one for one in permutations((first, second, third), 2) if one != pair]
+            pair, relation = chance.choice(others), "no_relation"
+        places = [{"start": text.index(one), "end": text.index(one) + len(one)} for one in pair]
         made.append({"text": text, "head": places[0], "tail": places[1], "relation": relation})
     return made
 
@@ -263,7 +265,7 @@ def test_learns_five_hundred_and_other_names(tiny: TinyModel, tmp_path: Path) ->
         write_lines(tmp_path / "a.jsonl", facts(500, 1)),
         write_lines(tmp_path / "b.jsonl", facts(150, 2)),
     )
-    groups = {"train": {"epochs": 12, "learning_rate": 3e-3}}
+    groups = {"train": {"epochs": 20, "learning_rate": 3e-3}}
     model = tiny("bert", num_layers=2)
     found = train_tiny(tmp_path, model, data=data, test=test, method="full", groups=groups)
     assert found["metrics"]["test"]["f1"] >= 0.95

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from lightune.core.spans import ENDS, STARTS, TYPES
 
+MARKED_TYPE = re.compile(r"[@#] [*^] (.+?) [*^] ")
 TAGGED = re.compile(r"</?e[12]>")
 
 
@@ -108,10 +109,21 @@ def mark_pair(text: str, head: Entity, tail: Entity) -> tuple[str, tuple[tuple[i
     """The text with both entities marked, and where head and tail stand in it, marks included."""
     pieces = []
     for one, outer, inner in ((head, "@", "*"), (tail, "#", "^")):
-        kind = one.kind.replace("_", " ").strip().lower()
+        kind = plain_type(one.kind)
         typed = f"{inner} {kind} {inner} " if kind else ""
         pieces.append(Enclosed(one.start, one.end, f"{outer} {typed}", f" {outer}"))
     return enclose(text, pieces)
+
+
+def plain_type(kind: str) -> str:
+    """A type as words: `STATE_OR_PROVINCE` is `state or province`."""
+    return " ".join(kind.replace("_", " ").lower().split())
+
+
+def types_in(marked: str, places: Sequence[tuple[int, int]]) -> list[str]:
+    """The types that `mark_pair` wrote."""
+    found = [MARKED_TYPE.match(marked, start) for start, _ in places]
+    return [one[1] for one in found if one]
 
 
 def enclose(text: str, pieces: Sequence[Enclosed]) -> tuple[str, tuple[tuple[int, int], ...]]:

@@ -16,6 +16,7 @@ from lightune.core.spans import OUTSIDE, Span, spans_of, to_iob2
 BEFORE, BEHIND = "[", "]"  # the words round a predicate
 PREDICATE = "V"
 CELL = re.compile(r"\S+")
+LINE = re.compile(r"[^\n]*\n|[^\n]+")
 BRACKETS = re.compile(r"((?:\([^()*\s]+)*)\*(\)*)")
 
 
@@ -48,6 +49,11 @@ def sentences(lines: Iterable[str]) -> Iterator[Sentence]:
             number, places, cells = number + 1, [], []
     if cells:
         yield Sentence(number, places, cells)
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, each with its end; only a line feed ends a line."""
+    return LINE.findall(text)
 
 
 def read_brackets(column: Sequence[str]) -> list[Span]:
@@ -98,7 +104,7 @@ def row_of(words: Sequence[str], roles: Roles, column: Sequence[str]) -> dict[st
 
 def rewrite(text: str, rows: Iterable[tuple[Sentence, Roles, Mapping[str, Any]]]) -> str:
     """`text` with the `tags` of each row in the column of its predicate; nothing else changes."""
-    lines = text.splitlines(keepends=True)
+    lines = lines_of(text)
     changed: dict[int, dict[int, str]] = {}
     for sentence, roles, values in rows:
         column = [cells[roles.column] for cells in sentence.cells]

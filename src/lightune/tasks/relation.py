@@ -14,7 +14,7 @@ import numpy as np
 
 from lightune.backbones.encode import Encoded, Limits, encode
 from lightune.core.errors import UserError
-from lightune.core.marking import mark_pair, pair_of
+from lightune.core.marking import mark_pair, pair_of, types_in
 from lightune.core.rows import Example, Row
 from lightune.tasks.base import Array, Intervals, Prediction
 from lightune.tasks.classify import Classify
@@ -52,7 +52,7 @@ class Relation(Classify):
     def __init__(self) -> None:
         super().__init__()
         self.none: str | None = None
-        self.has_types: bool | None = None  # None until learnt: types are marked where they are given
+        self.types: tuple[str, ...] | None = None  # None until learnt: types are marked where they are given
 
     @classmethod
     def recognises(cls, profile: LabelProfile, num_texts: int) -> str:
@@ -75,17 +75,17 @@ class Relation(Classify):
         except ValueError as error:
             hint = f"A row looks like {FORM}; or mark both in the text: <e1>Ada</e1>."
             raise UserError(str(error), file=row.file, line=row.line, hint=hint) from None
-        if self.has_types is False:
+        if self.types == ():
             head, tail = head._replace(kind=""), tail._replace(kind="")
         marked, places = mark_pair(whole, head, tail)
         return Example((marked,), gold, row.index, row.file, row.line, places)
 
     def learn(self, examples: Sequence[Example]) -> None:
-        """Labels in alphabetical order, which of them means none, and whether entities have types."""
+        """Labels in alphabetical order, which of them means none, and the types of entities."""
         super().learn(examples)
         known = {label.lower(): label for label in self.labels}
         self.none = next((known[name] for name in NONE_LABELS if name in known), None)
-        self.has_types = any(one.texts[0].startswith("@ * ", one.words[0][0]) for one in examples)
+        self.types = tuple(sorted({kind for one in examples for kind in types_in(one.texts[0], one.words)}))
 
     def encode(self, tokenizer: Any, examples: Sequence[Example], limits: Limits) -> Encoded:
         """Tokens; a text that is too long is cut so that both entities stay in it."""
@@ -123,13 +123,13 @@ class Relation(Classify):
         return {"relation": prediction.label, "probability": prediction.probability}
 
     def state(self) -> dict[str, Any]:
-        """Labels, which of them is none, and whether types are marked."""
-        return {**super().state(), "none": self.none, "has_types": self.has_types}
+        """Labels, which of them is none, and the types that training marked."""
+        return {**super().state(), "none": self.none, "types": list(self.types or ())}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take them back."""
         super().restore(state)
-        self.none, self.has_types = state["none"], state["has_types"]
+        self.none, self.types = state["none"], tuple(state["types"])
 
 
 def _shortened(tokenizer: Any, example: Example, num_tokens: int, max_length: int) -> str:

@@ -14,7 +14,7 @@ from lightune.core.errors import UserError
 from lightune.core.rows import Row, Splits
 from lightune.data.formats.base import Format
 from lightune.data.formats.conll2005 import bad_brackets
-from lightune.data.role_columns import Roles, Sentence, rewrite, row_of, sentences
+from lightune.data.role_columns import Roles, Sentence, lines_of, rewrite, row_of, sentences
 from lightune.data.settings import DataSettings
 from lightune.data.sniff import format_of
 from lightune.data.text_lines import read_lines
@@ -61,11 +61,7 @@ class Conll2012(Format):
 
 def write(text: str, rows: Sequence[Row]) -> str:
     """The file `text` with the tags of `rows` (one for each predicate, in order) as its roles."""
-    places = [
-        (sentence, roles)
-        for sentence in sentences(text.splitlines(keepends=True))
-        for roles in roles_of(sentence)
-    ]
+    places = [(sentence, roles) for sentence in sentences(lines_of(text)) for roles in roles_of(sentence)]
     return rewrite(
         text, [(sentence, roles, row.values) for (sentence, roles), row in zip(places, rows, strict=True)]
     )
