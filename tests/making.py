@@ -47,6 +47,12 @@ def task_rows(task: str, number: int = 24) -> tuple[list[tuple[Any, ...]], tuple
         return [(text, one) for (text, _), one in zip(plain, values, strict=True)], ("text", "label"), "text"
     if task == "tag":
         return [(text, json.dumps(_spans(text))) for text, _ in plain], ("text", "label"), "text"
+    if task == "event":
+        return (
+            [(text, json.dumps(_events(text, i))) for i, (text, _) in enumerate(plain)],
+            ("text", "label"),
+            "text",
+        )
     if task == "relation":
         pairs = [
             (text, *(json.dumps(one) for one in _pair(text, i)), _RELATIONS[label])
@@ -54,6 +60,16 @@ def task_rows(task: str, number: int = 24) -> tuple[list[tuple[Any, ...]], tuple
         ]
         return pairs, ("text", "head", "tail", "label"), "text"
     return list(plain), ("text", "label"), "text"
+
+
+def _events(text: str, number: int) -> list[dict[str, Any]]:
+    """A verdict of a synthetic sentence: the adjective is the trigger, the number what it is about."""
+    _, about = _pair(text, number)
+    argument = {"start": about["start"], "end": about["end"], "role": "about"}
+    return [
+        {"type": one["label"], "trigger": {"start": one["start"], "end": one["end"]}, "arguments": [argument]}
+        for one in _spans(text)
+    ]
 
 
 _RELATIONS = {"pos": "likes", "neg": "no_relation"}

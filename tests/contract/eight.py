@@ -76,7 +76,8 @@ def learn_eight(
     for _ in range(MOST_ROUNDS):  # few biases of a tiny network need more rounds than full matrices
         learn.learn(prepared, gathered, descent, rows=every, held=every[:0], folder=None, show=show)
         after = learn.predict_logits(prepared, gathered.task, every)
-        metric = gathered.task.metrics(after, prepared.targets)[gathered.task.best_by]
+        answered = learn.answered_logits(prepared, gathered, every, after)
+        metric = gathered.task.metrics(answered, prepared.targets)[gathered.task.best_by]
         if metric > 0.95 and learn.mean_loss(prepared, gathered, after, every) < ENOUGH:
             break
     return Fitted(

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from lightune.core.errors import nearest
 from lightune.core.rows import Problem, Row, Splits, Table
+from lightune.data.check_events import check_events
 from lightune.data.check_relations import check_relations
 from lightune.data.check_spans import check_tagging
 from lightune.data.columns import Columns
@@ -53,6 +54,10 @@ def check(splits: Splits, columns: Columns, *, task: str | None, delimiter: str 
         for table in tables.values():
             _check_missing_labels(table, columns.label, findings)
             check_tagging(table, columns, findings)
+    elif columns.label is not None and task == "event":
+        for table in tables.values():
+            _check_missing_labels(table, columns.label, findings)
+            check_events(table, columns, findings)
     elif columns.label is not None and task == "relation":
         for table in tables.values():
             _check_missing_labels(table, columns.label, findings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 LABELS = (
     "label", "labels", "gold_label", "class", "classes", "category", "categories", "sentiment", "target",
     "y", "quality", "is_duplicate", "intent", "topic", "tag", "tags", "emotion", "polarity", "stance",
-    "relation", "spans", "entities", "ner_tags", "pos_tags",
+    "relation", "events", "spans", "entities", "ner_tags", "pos_tags",
     "score", "rating", "stars", "grade", "similarity", "annotation", "answer", "gold", "toxic", "spam",
     "label_text", "标签", "标注", "类别", "分类", "类型", "情感", "情绪", "评分",
     "分数", "标籤", "類別", "ラベル", "분류",

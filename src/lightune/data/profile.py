@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lightune.core.events import read_event, read_events
 from lightune.core.marking import read_entity
 from lightune.core.rows import Table
 from lightune.core.spans import read_span, read_spans
@@ -15,7 +16,7 @@ LOOKED_AT = 200  # rows that show the form of the labels
 DELIMITERS = ("|", ";", ",")
 
 
-Form = Literal["", "spans", "tags", "relation"]
+Form = Literal["", "spans", "tags", "relation", "events"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class LabelProfile:
         delimiter: what separates several labels in one cell; None when each cell is one label.
         num_rows: all rows, also those without a value.
         form: `spans` where the values are lists of spans of a text, `tags` where they are one a word,
-            `relation` where they stand beside columns `head` and `tail` that are places in a text.
+            `relation` where they stand beside columns `head` and `tail` that are places in a text,
+            `events` where they are lists of triggers with arguments.
     """
 
     distinct: dict[str, int]
@@ -71,7 +73,7 @@ def label_profile(table: Table, label: str, *, delimiter: str | None = "") -> La
 
 
 def _form(table: Table, label: str, present: list[Any]) -> Form:
-    """Whether the values are spans, tags of words, or relations of two places."""
+    """Whether the values are spans, tags of words, events, or relations of two places."""
     if {"head", "tail"} <= set(table.columns):
         pairs = [(row.values.get("head"), row.values.get("tail")) for row in table.rows[:LOOKED_AT]]
         if all(read_entity(one) is not None for pair in pairs for one in pair):
@@ -79,6 +81,9 @@ def _form(table: Table, label: str, present: list[Any]) -> Form:
     sample = present[:LOOKED_AT]
     if any(isinstance(value, str) and not value.lstrip().startswith("[") for value in sample):
         return ""
+    events = [read_events(value) for value in sample]
+    if any(events) and None not in events:
+        return "events"
     found = [read_spans(value) for value in sample]
     if any(found) and None not in found:
         return "spans"
@@ -120,10 +125,16 @@ def find_delimiter(counts: Counter[str]) -> str | None:
 def split_labels(value: Any, delimiter: str | None) -> list[str]:
     """The label names in one cell: a list, a delimited string, or one name."""
     if isinstance(value, (list, tuple)):
-        return [span[2] if (span := read_span(item)) else label_name(item) for item in value]
+        return [_kind_of(item) for item in value]
     if delimiter is None:
         return [label_name(value)]
     return [part.strip() for part in label_name(value).split(delimiter) if part.strip()]
+
+
+def _kind_of(item: Any) -> str:
+    """What one entry of a list counts as: the type of an event or of a span, else its own name."""
+    event, span = read_event(item), read_span(item)
+    return event.trigger[2] if event else span[2] if span else label_name(item)
 
 
 def label_name(value: Any) -> str:

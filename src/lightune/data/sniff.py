@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-LOOKED_AT = 65536  # bytes
+LOOKED_AT = 262144  # bytes
 BRACKETS = rb"[ \t]+[^\s*]*\*\)*"
 SIGNS = {
     "conll2012": (rb"\A#begin document",),
     "conll2005": (rb"(?m)^[^\n]*[ \t]\(V\*\)?(?:" + BRACKETS + rb")*[ \t]*\r?$",),
     "docred": (rb'"vertexSet"', rb'"sents"'),
+    "dygie": (rb'"doc_key"', rb'"sentences"', rb'"events"'),
+    "oneie": (rb'"tokens"', rb'"event_mentions"'),
     "semeval": (rb'\A(?:\xef\xbb\xbf)?\d+\t"', rb"<e1>", rb"</e2>"),
     "tacred": (rb'"subj_start"', rb'"obj_start"', rb'"token"'),
 }

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal
 
-Kind = Literal["classes", "labels", "number", "tags", "text"]
+Kind = Literal["classes", "labels", "number", "tags", "text", "events"]
 Texts = Sequence[tuple[str, ...]]
 
 

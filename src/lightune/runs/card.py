@@ -17,6 +17,7 @@ PIPELINES = {
     "regress": "text-classification",
     "tag": "token-classification",
     "relation": "text-classification",
+    "event": "token-classification",
 }
 MAX_LABELS = 50
 

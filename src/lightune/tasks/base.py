@@ -51,7 +51,7 @@ class Task(ABC):
 
     name: str
     summary: str
-    kind: Literal["classes", "labels", "number", "tags", "text"]
+    kind: Literal["classes", "labels", "number", "tags", "text", "events"]
     auto_class = "AutoModelForSequenceClassification"
     peft_type = "SEQ_CLS"
     is_per_token = False  # outputs are (B, T, C)
@@ -59,6 +59,7 @@ class Task(ABC):
     best_by: str  # the metric that early stopping watches; larger is better
     precedence = 0  # among tasks that recognise the data, the highest wins
     weighs_by_itself = True  # rare classes are weighed up without being asked to
+    has_second_round = False  # some questions can be asked only once the answers to others are known
     cuts_long = ""  # what the task itself does with long texts, in words
 
     def __init__(self) -> None:
@@ -152,6 +153,14 @@ class Task(ABC):
 
         wanted = torch.as_tensor(self.join(targets), device=outputs.device)
         return self.loss(self.pool(outputs, batch), wanted)
+
+    def second_round(self, logits: Array, examples: Sequence[Example]) -> list[Example]:
+        """What to ask once the logits of `examples` are known; for those that need it, in their order."""
+        return []
+
+    def merge_rounds(self, logits: Array, second: Array, examples: Sequence[Example]) -> Array:
+        """The logits of both rounds, by example, in the form that `metrics` and `decode` take."""
+        return logits
 
     def columns_of(self, prediction: Prediction) -> dict[str, Any]:
         """What `predict` adds to a row."""
