@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,14 @@ class Run:
         return self.task.row_to_example(row, tuple(text or self.task.reads(self.state.text)), None)
 
     def _outputs(self, examples: Sequence[Example], precision: str = "exact") -> Any:
+        from lightune.engine.predict import settle
+
+        if self.task.has_second_round:  # what the second round asks is not taken from gold answers
+            examples = [replace(one, gold=None) for one in examples]
+        logits = self._asked(examples, precision)
+        return settle(self.task, logits, examples, lambda more: self._asked(more, precision))
+
+    def _asked(self, examples: Sequence[Example], precision: str) -> Any:
         import numpy as np
 
         from lightune.backbones.encode import Limits

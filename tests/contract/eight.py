@@ -84,7 +84,8 @@ def learn_eight(
         learn.learn(prepared, gathered, descent, rows=every, held=every[:0], folder=None, show=show)
         measure = "accuracy" if gathered.task.kind == "text" else gathered.task.best_by
         after = learn.predict_logits(prepared, gathered.task, every)
-        metric = gathered.task.metrics(after, prepared.targets)[measure]
+        answered = learn.answered_logits(prepared, gathered, every, after)
+        metric = gathered.task.metrics(answered, prepared.targets)[measure]
         if metric > 0.95 and gathered.task.mean_loss(after, prepared.targets[every]) < ENOUGH:
             break
     return Fitted(

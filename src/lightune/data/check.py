@@ -10,6 +10,8 @@ from dataclasses import replace
 from lightune.core.errors import nearest
 from lightune.core.rows import Problem, Row, Splits, Table
 from lightune.data.check_answers import check_answers
+from lightune.data.check_events import check_events
+from lightune.data.check_relations import check_relations
 from lightune.data.check_sides import check_number, check_sides
 from lightune.data.check_spans import check_tagging
 from lightune.data.columns import Columns
@@ -17,7 +19,9 @@ from lightune.data.findings import Findings
 from lightune.data.profile import is_missing, label_name, label_profile, split_labels, text_of, to_number
 from lightune.data.split import normalised
 
-CLASSES = {None, "classify", "pair", "multi_label"}  # tasks whose labels are classes
+CHECKS = {"tag": check_tagging, "event": check_events, "relation": check_relations}
+CLASSES = {None, "classify", "pair", "multi_label", "relation"}  # tasks whose labels are classes
+OF_THEIR_OWN = {"multilabel", "retrieve", "answer", "tag", "event"}  # answers that are no one label a text
 LEAST_ROWS = 8
 MOST_BAD = 0.05  # a larger share of empty texts or labels means that the file itself is wrong
 LONG_WORDS = 400
@@ -55,10 +59,10 @@ def check(splits: Splits, columns: Columns, *, task: str | None, delimiter: str 
         check_number(splits.train, findings)
     for table in tables.values():
         _check_answers_of(table, columns, task, findings)
-    if columns.label is not None and task not in {"multilabel", "retrieve", "answer", "tag"}:
+    if columns.label is not None and task not in OF_THEIR_OWN:
         _check_repeats(splits.train, columns, findings)
         if not is_regression(splits.train, columns.label, task) and task in CLASSES:
-            one_each = task in {"classify", "pair"}
+            one_each = task in {"classify", "pair", "relation"}
             _check_classes(tables, columns.label, findings, None if one_each else delimiter)
     return findings.as_list(splits.train.file)
 
@@ -73,8 +77,8 @@ def _check_answers_of(table: Table, columns: Columns, task: str | None, findings
         check_answers(table, columns, findings)
         return
     _check_missing_labels(table, columns.label, findings)
-    if task == "tag":
-        check_tagging(table, columns, findings)
+    if task in CHECKS:
+        CHECKS[task](table, columns, findings)
     elif task == "retrieve" or is_regression(table, columns.label, task):
         _check_numbers(table, columns.label, findings)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 LABELS = (
     "label", "labels", "gold_label", "class", "classes", "category", "categories", "sentiment", "target",
     "y", "quality", "is_duplicate", "intent", "topic", "tag", "tags", "emotion", "polarity", "stance",
-    "spans", "entities", "ner_tags", "pos_tags",
+    "relation", "events", "spans", "entities", "ner_tags", "pos_tags",
     "score", "rating", "stars", "grade", "similarity", "annotation",
     "answers", "answer", "gold", "toxic", "spam",
     "label_text", "response", "completion", "output", "reply", "translation",

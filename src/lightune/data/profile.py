@@ -7,11 +7,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lightune.core.events import read_event, read_events
+from lightune.core.marking import read_entity
 from lightune.core.rows import Table
 from lightune.core.spans import read_answers, read_span, read_spans
 
 LOOKED_AT = 200  # rows that show the form of the labels
 DELIMITERS = ("|", ";", ",")
+
+
+Form = Literal["", "spans", "tags", "answers", "relation", "events"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class LabelProfile:
         column: what the column is called.
         form: `spans` where the values are lists of spans of a text, `tags` where they are one a word,
             `answers` where they are pieces of another column.
+            `relation` where they stand beside columns `head` and `tail` that are places in a text,
+            `events` where they are lists of triggers with arguments.
     """
 
     distinct: dict[str, int]
@@ -36,7 +43,7 @@ class LabelProfile:
     is_list: bool
     delimiter: str | None
     num_rows: int
-    form: Literal["", "spans", "tags", "answers"] = ""
+    form: Form = ""
     column: str = ""
 
 
@@ -74,13 +81,20 @@ def no_labels(num_rows: int) -> LabelProfile:
     return LabelProfile({}, 0, False, False, None, num_rows)
 
 
-def _form(table: Table, label: str, present: list[Any]) -> Literal["", "spans", "tags", "answers"]:
-    """Whether the values are spans, tags of words, or answers out of another column."""
+def _form(table: Table, label: str, present: list[Any]) -> Form:
+    """Whether the values are spans, tags of words, events, or relations of two places."""
+    if {"head", "tail"} <= set(table.columns):
+        pairs = [(row.values.get("head"), row.values.get("tail")) for row in table.rows[:LOOKED_AT]]
+        if all(read_entity(one) is not None for pair in pairs for one in pair):
+            return "relation"
     sample = present[:LOOKED_AT]
     if _are_answers(table, label, sample):
         return "answers"
     if any(isinstance(value, str) and not value.lstrip().startswith("[") for value in sample):
         return ""
+    events = [read_events(value) for value in sample]
+    if any(events) and None not in events:
+        return "events"
     found = [read_spans(value) for value in sample]
     if any(found) and None not in found:
         return "spans"
@@ -137,10 +151,16 @@ def find_delimiter(counts: Counter[str]) -> str | None:
 def split_labels(value: Any, delimiter: str | None) -> list[str]:
     """The label names in one cell: a list, a delimited string, or one name."""
     if isinstance(value, (list, tuple)):
-        return [span[2] if (span := read_span(item)) else label_name(item) for item in value]
+        return [_kind_of(item) for item in value]
     if delimiter is None:
         return [label_name(value)]
     return [part.strip() for part in label_name(value).split(delimiter) if part.strip()]
+
+
+def _kind_of(item: Any) -> str:
+    """What one entry of a list counts as: the type of an event or of a span, else its own name."""
+    event, span = read_event(item), read_span(item)
+    return event.trigger[2] if event else span[2] if span else label_name(item)
 
 
 def label_name(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from lightune.engine.batches import reading_batches
 if TYPE_CHECKING:
     import torch
 
+    from lightune.core.rows import Example
     from lightune.tasks.base import Task
 
 Forward = Callable[[Batch], "torch.Tensor"]
@@ -48,3 +49,16 @@ def logits_of(
             for row, one in zip(some, logits, strict=True):
                 found[place[int(row)]] = one
     return np.zeros((0, 1), np.float32) if found is None else found
+
+
+def settle(
+    task: Task,
+    logits: NDArray[Any],
+    examples: Sequence[Example],
+    ask: Callable[[list[Example]], NDArray[Any]],
+) -> NDArray[Any]:
+    """Logits of both rounds, the second asked about what the first has found; most tasks have one only."""
+    if not task.has_second_round:
+        return logits
+    more = task.second_round(logits, examples)
+    return task.merge_rounds(logits, ask(more) if more else np.empty(0, dtype=object), examples)

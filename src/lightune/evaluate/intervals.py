@@ -11,9 +11,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from lightune.evaluate.classes import Counts, FloatArray, IntArray, class_metrics, metrics_of_counts
+from lightune.evaluate.classes import Counts, FloatArray, IntArray, count_classes, metrics_of_counts
 
 Intervals = dict[str, tuple[float, float]]
+Measure = Callable[[Counts], dict[str, FloatArray]]
 PERCENTILES = (2.5, 97.5)
 MAX_CELLS_AT_ONCE = 4_000_000  # 32 MB for each array of resampled counts
 
@@ -44,9 +45,23 @@ def class_intervals(
     is then that of the exact binomial interval (Clopper and Pearson 1934), 0.025 ** (1 / B). The same for
     accuracy at the other end when no row is right.
     """
+    return count_intervals(gold, predicted, num_classes, metrics_of_counts, seed=seed, resamples=resamples)
+
+
+def count_intervals(
+    gold: IntArray,
+    predicted: IntArray,
+    num_classes: int,
+    measure: Measure,
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> Intervals:
+    """As `class_intervals`, for every metric that `measure` makes of the counts of the classes."""
     gold, predicted = np.asarray(gold, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
-    value = class_metrics(gold, predicted, num_classes)
-    draws = _draw_metrics(gold * num_classes + predicted, num_classes, seed=seed, resamples=resamples)
+    value = {name: float(one) for name, one in measure(count_classes(gold, predicted, num_classes)).items()}
+    cells = gold * num_classes + predicted
+    draws = _draw_metrics(cells, num_classes, measure, seed=seed, resamples=resamples)
     intervals = {name: _percentiles(drawn) for name, drawn in draws.items()}
     least = (PERCENTILES[0] / 100) ** (1 / len(gold))
     if value["accuracy"] == 1:
@@ -62,7 +77,7 @@ def _percentiles(drawn: FloatArray) -> tuple[float, float]:
 
 
 def _draw_metrics(
-    cells: NDArray[np.int64], num_classes: int, *, seed: int, resamples: int
+    cells: NDArray[np.int64], num_classes: int, measure: Measure, *, seed: int, resamples: int
 ) -> dict[str, FloatArray]:
     """Every class metric of `resamples` redrawn sets of rows, from `cells` = gold * C + predicted: (B,)."""
     generator = np.random.default_rng(seed)
@@ -79,7 +94,7 @@ def _draw_metrics(
             gold=_sum_by_class(drawn, gold, num_classes),
             predicted=_sum_by_class(drawn, predicted, num_classes),
         )
-        parts.append(metrics_of_counts(sums))
+        parts.append(measure(sums))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

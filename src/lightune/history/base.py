@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal
 
-Kind = Literal["classes", "labels", "number", "tags", "text", "text spans", "vectors"]
+Kind = Literal["classes", "labels", "number", "tags", "text", "text spans", "vectors", "events"]
 Texts = Sequence[tuple[str, ...]]
 
 

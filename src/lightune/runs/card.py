@@ -17,6 +17,8 @@ PIPELINES = {
     "regress": "text-classification",
     "tag": "token-classification",
     "retrieve": "sentence-similarity",
+    "relation": "text-classification",
+    "event": "token-classification",
 }
 MAX_LABELS = 50
 

@@ -332,7 +332,7 @@ def _groups(splits: Splits, examples: Sequence[Example], column: str) -> list[ob
 def _balance(request: Request, task: Task, examples: list[Example], decisions: Decisions) -> None:
     """Weigh rare classes up where asked, or where the imbalance is large."""
     wanted = request.train.class_weights
-    if task.kind != "classes" or wanted == "off":
+    if task.kind != "classes" or wanted == "off" or (wanted != "on" and not task.weighs_by_itself):
         return
     counts = Counter(example.gold for example in examples)
     ratio = max(counts.values()) / min(counts.values())

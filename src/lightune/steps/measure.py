@@ -14,7 +14,7 @@ from lightune.core.tokens import Ints
 from lightune.evaluate.classes import confusion_matrix
 from lightune.history.ladder import run_baselines
 from lightune.steps.gather import Gathered
-from lightune.steps.learn import predict_logits
+from lightune.steps.learn import answered_logits
 from lightune.steps.prepare import Prepared, Written
 from lightune.tasks.base import Intervals, Prediction, Task
 
@@ -40,7 +40,7 @@ def measure(
     """Predict `rows`, unless their `logits` are known, and compare with gold."""
     began = time.perf_counter()
     task = gathered.task
-    logits = predict_logits(prepared, task, rows) if logits is None else logits
+    logits = answered_logits(prepared, gathered, rows) if logits is None else logits
     targets = prepared.targets[rows]
     metrics, intervals = task.metrics(logits, targets), task.intervals(logits, targets)
     return Measured(metrics, intervals, logits, rows, time.perf_counter() - began)

@@ -256,7 +256,8 @@ def tokenise(
         is_windows = gathered.task.is_per_token
         why_long = "every token needs its answer" if is_windows else why_long
         why_long = "a text has one vector" if gathered.task.kind == "vectors" else why_long
-        decisions.add("long texts", "windows" if is_windows else limits.long, why_long)
+        what = gathered.task.cuts_long or ("windows" if is_windows else limits.long)
+        decisions.add("long texts", what, why_long)
     return encoded, limits
 
 

@@ -53,7 +53,7 @@ class Task(ABC):
 
     name: str
     summary: str
-    kind: Literal["classes", "labels", "number", "tags", "text", "text spans", "vectors"]
+    kind: Literal["classes", "labels", "number", "tags", "text", "text spans", "vectors", "events"]
     auto_class = "AutoModelForSequenceClassification"
     peft_type = "SEQ_CLS"
     is_per_token = False  # outputs are (B, T, C)
@@ -64,6 +64,9 @@ class Task(ABC):
     least_texts, most_texts = 1, 2  # text columns that training reads
     is_joint = False  # its loss holds the examples of a step against each other
     is_able = False  # the untouched model answers already: it is a rung of its own
+    weighs_by_itself = True  # rare classes are weighed up without being asked to
+    has_second_round = False  # some questions can be asked only once the answers to others are known
+    cuts_long = ""  # what the task itself does with long texts, in words
 
     def __init__(self) -> None:
         self.labels: tuple[str, ...] = ()
@@ -194,6 +197,14 @@ class Task(ABC):
     def prior(self, targets: Array) -> Array | None:
         """(C,) logits to start the outputs' biases from, where the answers are very uneven; None: zeros."""
         return None
+
+    def second_round(self, logits: Array, examples: Sequence[Example]) -> list[Example]:
+        """What to ask once the logits of `examples` are known; for those that need it, in their order."""
+        return []
+
+    def merge_rounds(self, logits: Array, second: Array, examples: Sequence[Example]) -> Array:
+        """The logits of both rounds, by example, in the form that `metrics` and `decode` take."""
+        return logits
 
     def columns_of(self, prediction: Prediction) -> dict[str, Any]:
         """What `predict` adds to a row."""

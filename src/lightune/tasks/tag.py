@@ -256,10 +256,17 @@ class Tag(Task):
 
     def _best(self, logits: Array) -> Array:
         """(U, C) -> (U,) the most probable tags; in a scheme, the most probable sequence that keeps to it."""
-        best = logits.argmax(axis=1) if len(logits) else np.zeros(0, dtype=np.int64)
-        if not self.has_spans or _keeps_to_iob2(best):
-            return best
-        return _viterbi(logits - logits.max(axis=1, keepdims=True) - _log_total(logits))
+        if self.has_spans:
+            return best_tags(logits)
+        return logits.argmax(axis=1) if len(logits) else np.zeros(0, dtype=np.int64)
+
+
+def best_tags(logits: Array) -> Array:
+    """(U, C) -> (U,) the most probable sequence of IOB2 tags: `O` is 0, then a B and an I for each type."""
+    best = logits.argmax(axis=1) if len(logits) else np.zeros(0, dtype=np.int64)
+    if _keeps_to_iob2(best):
+        return best
+    return _viterbi(logits - logits.max(axis=1, keepdims=True) - _log_total(logits))
 
 
 def _tags_of(gold: Any, words: Sequence[tuple[int, int]], row: Row) -> tuple[str, ...]:

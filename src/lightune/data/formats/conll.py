@@ -17,6 +17,7 @@ from lightune.core.rows import Row, Splits
 from lightune.core.spans import OUTSIDE, parse_tag
 from lightune.data.formats.base import Format
 from lightune.data.settings import DataSettings
+from lightune.data.sniff import format_of
 from lightune.data.text_lines import read_lines
 
 OWN_SUFFIXES = (".conll", ".conllu", ".conll03", ".iob", ".iob2", ".bio", ".bioes", ".bmes")
@@ -33,7 +34,7 @@ class Conll(Format):
 
     def recognises(self, path: Path) -> bool:
         """By its ending; endings that others use too need words with tags in the first lines."""
-        if not path.is_file():
+        if not path.is_file() or format_of(path):
             return False
         suffix = path.suffix.lower()
         return suffix in OWN_SUFFIXES or (suffix in SHARED_SUFFIXES and _looks_tagged(path))

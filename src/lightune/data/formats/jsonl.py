@@ -10,8 +10,8 @@ from typing import Any
 from lightune.core.errors import UserError
 from lightune.core.rows import Row
 from lightune.data.formats.base import Format
-from lightune.data.formats.squad import is_squad
 from lightune.data.settings import DataSettings
+from lightune.data.sniff import format_of
 from lightune.data.text_lines import read_lines
 
 UNFINISHED = "it is not annotated, its annotator rejected it, or it is a chat without a reply"
@@ -25,8 +25,8 @@ class Jsonl(Format):
     suffixes = (".jsonl", ".ndjson", ".json")
 
     def recognises(self, path: Path) -> bool:
-        """By its ending, but for nested files that have a format of their own."""
-        return super().recognises(path) and not (path.suffix.lower() == ".json" and is_squad(path))
+        """By its ending, unless the file has a format of its own."""
+        return super().recognises(path) and not format_of(path)
 
     def read(self, path: Path, settings: DataSettings) -> Iterator[Row]:
         """One row an object; a list is told from lines by its first character."""

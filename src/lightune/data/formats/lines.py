@@ -8,6 +8,7 @@ from pathlib import Path
 from lightune.core.rows import Row
 from lightune.data.formats.base import Format
 from lightune.data.settings import DataSettings
+from lightune.data.sniff import format_of
 from lightune.data.text_lines import read_lines
 
 
@@ -15,6 +16,10 @@ class Lines(Format):
     """`.txt`: unlabelled text."""
 
     suffixes = (".txt", ".text")
+
+    def recognises(self, path: Path) -> bool:
+        """By its ending, unless the file has a format of its own."""
+        return super().recognises(path) and not format_of(path)
 
     def read(self, path: Path, settings: DataSettings) -> Iterator[Row]:
         """One row a line."""

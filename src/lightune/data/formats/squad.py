@@ -12,10 +12,9 @@ from lightune.core.errors import UserError
 from lightune.core.rows import Row, Splits
 from lightune.data.formats.base import Format
 from lightune.data.settings import DataSettings
+from lightune.data.sniff import format_of
 from lightune.data.text_lines import read_lines
 
-SIGNS = ('"data"', '"paragraphs"')
-SNIFFED = 4096
 EXPECTED = 'SQuAD files hold {"data": [{"paragraphs": [{"context": ..., "qas": [...]}]}]}.'
 
 
@@ -26,7 +25,7 @@ class Squad(Format):
 
     def recognises(self, path: Path) -> bool:
         """A JSON object that begins as SQuAD's do."""
-        return super().recognises(path) and is_squad(path)
+        return super().recognises(path) and format_of(path) == "squad"
 
     def read(self, path: Path, settings: DataSettings) -> Iterator[Row]:
         """The questions in file order.
@@ -49,13 +48,6 @@ class Squad(Format):
         """All questions, for the task `answer`."""
         found = super().splits(path, settings)
         return replace(found, text=("question", "context"), label="answers", task="answer")
-
-
-def is_squad(path: Path) -> bool:
-    """Whether a file begins as SQuAD's do."""
-    with path.open("rb") as stream:
-        start = stream.read(SNIFFED).decode("utf-8", errors="ignore")
-    return start.lstrip().startswith("{") and all(sign in start for sign in SIGNS)
 
 
 def _questions(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
