@@ -44,7 +44,10 @@ TRIGGER, ROLE = "trigger:", "role:"  # how the types of the tags begin
 UNSEEN = -1  # the number of a tag that training did not have
 MOST_TRIGGERS = 12  # of a text: an untrained network finds one at every word
 NEVER = -1e4  # the logit of a tag that cannot be
-FORM = '[{"type": "Move", "trigger": {"start": 4, "end": 9}, "arguments": []}]'
+FORM = (
+    '[{"type": "Move", "trigger": {"start": 4, "end": 9}, '
+    '"arguments": [{"start": 0, "end": 3, "role": "Who"}]}]'
+)
 
 
 @dataclass(frozen=True)
