@@ -143,7 +143,7 @@ def test_roles_are_trained_as_tags(tiny: TinyModel, tmp_path: Path) -> None:
     text = "\n".join(OLD.replace("cook", f"cook{n}").replace("rains", f"rains{n}") for n in range(12))
     path.write_text(text, encoding="utf-8")
     model = tiny("bert", num_layers=2)
-    found = train_tiny(tmp_path, model, data=path, method="head")
+    found = train_tiny(tmp_path, model, data=path, method="head", groups={"data": {"group": "sentence"}})
     assert found["task"] == "tag"
     assert {"O", "B-A0", "I-A0", "B-A1", "B-AM-TMP"} <= set(found["labels"])
     assert "B-V" not in found["labels"]
