@@ -17,7 +17,7 @@ import torch
 import lightune
 from lightune.core.progress import Show
 from lightune.request import Request
-from lightune.steps import learn, prepare, race
+from lightune.steps import learn, prepare
 from lightune.steps.gather import gather
 from lightune.steps.prepare import Prepared
 from tests.contract.test_round_trip import weights
@@ -143,7 +143,7 @@ def test_cached_equals_uncached(method: str, layers: int | None, tiny: TinyModel
 @pytest.mark.parametrize("method", ["lora", "full", "head", "side", "bitfit"])
 def test_saved_runs_give_the_same_vectors(method: str, tiny: TinyModel, tmp_path: Path) -> None:
     seen: list[np.ndarray] = []
-    original = race.learn.learn
+    original = learn.learn
 
     def look(prepared: Prepared, gathered: Any, *given: Any, **named: Any) -> Any:
         progress = original(prepared, gathered, *given, **named)
@@ -152,7 +152,7 @@ def test_saved_runs_give_the_same_vectors(method: str, tiny: TinyModel, tmp_path
         return progress
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(race.learn, "learn", look)
+        patch.setattr(learn, "learn", look)
         groups = {"cache": {"dtype": "float32"}, "train": {"learning_rate": 1e-2}}
         trained(tmp_path, tiny("bert", num_layers=2), method=method, groups=groups)
     run = lightune.load(tmp_path / "run")
