@@ -49,7 +49,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 def test_train_shows_the_untouched_model_as_a_rung(pairs: Pairs) -> None:
     assert pairs.summary["task"] == "retrieve"
-    assert [rung["name"] for rung in pairs.summary["rungs"]] == ["untouched", "tfidf_cosine"]
+    assert [rung["name"] for rung in pairs.summary["rungs"]] == ["untouched model", "tfidf_cosine"]
     own = {"metrics": pairs.summary["metrics"]["test"], "intervals": pairs.summary["intervals"]["test"]}
     for rung in (own, *pairs.summary["rungs"]):
         for name in ("recall@1", "recall@5", "recall@10", "mrr"):

@@ -83,7 +83,7 @@ def baselines(
         intervals = task.intervals(prepared.untouched, wanted)
         rungs.append(
             {
-                "name": "untouched",
+                "name": "untouched model",
                 "metrics": metrics,
                 "intervals": intervals,
                 "seconds": prepared.seconds["untouched"],
