@@ -58,7 +58,7 @@ def test_every_form_of_chat_is_recognised(name: str, tiny: TinyModel, tmp_path: 
     assert found["perplexity"] == pytest.approx(np.exp(-found["log_likelihood"]))
     assert {"exact_match", "chrf", "accuracy"} <= set(found)
     (plain,) = summary["rungs"]
-    assert plain["name"] == "untouched"
+    assert plain["name"] == "untouched model"
     assert plain["metrics"]["perplexity"] > found["perplexity"]  # it learnt something
 
 
