@@ -45,6 +45,7 @@ def task_rows(task: str, number: int = 24) -> Made:
         "answer": _answer_rows,
         "instruct": _instruct_rows,
         "translate": _translate_rows,
+        "choose": _choose_rows,
         "tag": _tag_rows,
         "retrieve": _retrieve_rows,
         "event": _event_rows,
@@ -84,6 +85,15 @@ def _instruct_rows(plain: Plain) -> Made:
 
 def _translate_rows(plain: Plain) -> Made:
     return [(text, f"the {label} one") for text, label in plain], ("en", "label"), "en"
+
+
+def _choose_rows(plain: Plain) -> Made:
+    rows = [
+        (f"how was it: {text}", *(["good", "bad", "unclear"][: 2 + i % 2]), int(label == "neg"))
+        for i, (text, label) in enumerate(plain)
+    ]
+    padded = [row if len(row) == 5 else (*row[:3], "", row[3]) for row in rows]
+    return list(padded), ("question", "option_a", "option_b", "option_c", "label"), "question"
 
 
 def _tag_rows(plain: Plain) -> Made:

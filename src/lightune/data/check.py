@@ -11,6 +11,7 @@ from lightune.core.errors import nearest
 from lightune.core.rows import Problem, Row, Splits, Table
 from lightune.data.check_answers import check_answers
 from lightune.data.check_events import check_events
+from lightune.data.check_options import check_options
 from lightune.data.check_relations import check_relations
 from lightune.data.check_sides import check_number, check_sides
 from lightune.data.check_spans import check_tagging
@@ -19,9 +20,16 @@ from lightune.data.findings import Findings
 from lightune.data.profile import is_missing, label_name, label_profile, split_labels, text_of, to_number
 from lightune.data.split import normalised
 
-CHECKS = {"tag": check_tagging, "event": check_events, "relation": check_relations}
+CHECKS = {"tag": check_tagging, "choose": check_options, "event": check_events, "relation": check_relations}
 CLASSES = {None, "classify", "pair", "multi_label", "relation"}  # tasks whose labels are classes
-OF_THEIR_OWN = {"multilabel", "retrieve", "answer", "tag", "event"}  # answers that are no one label a text
+OF_THEIR_OWN = {
+    "multilabel",
+    "retrieve",
+    "answer",
+    "tag",
+    "event",
+    "choose",
+}  # answers that are no one label a text
 LEAST_ROWS = 8
 MOST_BAD = 0.05  # a larger share of empty texts or labels means that the file itself is wrong
 LONG_WORDS = 400

@@ -7,7 +7,7 @@ LABELS = (
     "y", "quality", "is_duplicate", "intent", "topic", "tag", "tags", "emotion", "polarity", "stance",
     "relation", "events", "spans", "entities", "ner_tags", "pos_tags",
     "score", "rating", "stars", "grade", "similarity", "annotation",
-    "answers", "answer", "gold", "toxic", "spam",
+    "answerkey", "answers", "answer", "gold", "toxic", "spam",
     "label_text", "response", "completion", "output", "reply", "translation",
     "标签", "标注", "类别", "分类", "类型", "情感", "情绪", "评分",
     "分数", "标籤", "類別", "ラベル", "분류",
@@ -25,7 +25,7 @@ TEXTS = (
 PAIRS = (
     ("sentence1", "sentence2"), ("question1", "question2"), ("premise", "hypothesis"), ("text_a", "text_b"),
     ("#1 string", "#2 string"), ("text1", "text2"), ("sentence_a", "sentence_b"), ("question", "sentence"),
-    ("question", "context"),
+    ("question", "context"), ("article", "question"),
     ("sent1", "sent2"), ("string1", "string2"), ("query", "passage"), ("query", "document"),
     ("句子1", "句子2"), ("文本1", "文本2"), ("前提", "假设"), ("a", "b"),
 )  # fmt: skip

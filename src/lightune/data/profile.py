@@ -11,12 +11,13 @@ from lightune.core.events import read_event, read_events
 from lightune.core.marking import read_entity
 from lightune.core.rows import Table
 from lightune.core.spans import read_answers, read_span, read_spans
+from lightune.data.options import options_of
 
 LOOKED_AT = 200  # rows that show the form of the labels
 DELIMITERS = ("|", ";", ",")
 
 
-Form = Literal["", "spans", "tags", "answers", "relation", "events"]
+Form = Literal["", "spans", "tags", "answers", "relation", "events", "options"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ def _form(table: Table, label: str, present: list[Any]) -> Form:
         if all(read_entity(one) is not None for pair in pairs for one in pair):
             return "relation"
     sample = present[:LOOKED_AT]
+    if table.rows and all(len(options_of(row.values)) > 1 for row in table.rows[:LOOKED_AT]):
+        return "options"
     if _are_answers(table, label, sample):
         return "answers"
     if any(isinstance(value, str) and not value.lstrip().startswith("[") for value in sample):

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal
 
-Kind = Literal["classes", "labels", "number", "tags", "text", "text spans", "vectors", "events"]
+Kind = Literal["classes", "labels", "number", "tags", "text", "text spans", "vectors", "events", "options"]
 Texts = Sequence[tuple[str, ...]]
 
 

@@ -50,7 +50,7 @@ def run_baselines(
 
 def baselines_for(kind: Kind) -> list[type[Baseline]]:
     """The simple models that know this form of gold."""
-    if kind in {"text", "text spans", "events"}:
+    if kind in {"text", "text spans", "events", "options"}:
         return []
     if kind == "tags":
         from lightune.history.word_tags import MajorityTag, WordTags

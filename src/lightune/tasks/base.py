@@ -53,7 +53,7 @@ class Task(ABC):
 
     name: str
     summary: str
-    kind: Literal["classes", "labels", "number", "tags", "text", "text spans", "vectors", "events"]
+    kind: Literal["classes", "labels", "number", "tags", "text", "text spans", "vectors", "events", "options"]
     auto_class = "AutoModelForSequenceClassification"
     peft_type = "SEQ_CLS"
     is_per_token = False  # outputs are (B, T, C)
