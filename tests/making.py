@@ -33,33 +33,79 @@ def write_csv(path: Path, rows: list[tuple[Any, ...]], header: tuple[str, ...] =
     return path
 
 
-def task_rows(task: str, number: int = 24) -> tuple[list[tuple[Any, ...]], tuple[str, ...], str]:
+Made = tuple[list[tuple[Any, ...]], tuple[str, ...], str]
+
+
+def task_rows(task: str, number: int = 24) -> Made:
     """(rows, header, --text) of a synthetic data set for a task."""
+    makers = {
+        "pair": _pair_rows,
+        "multilabel": _multilabel_rows,
+        "regress": _regress_rows,
+        "answer": _answer_rows,
+        "instruct": _instruct_rows,
+        "translate": _translate_rows,
+        "tag": _tag_rows,
+        "retrieve": _retrieve_rows,
+        "event": _event_rows,
+        "relation": _relation_rows,
+    }
     plain = sentences(number)
-    if task == "pair":
-        rows = [(text, f"it was {GOOD[i % 8]}", label) for i, (text, label) in enumerate(plain)]
-        return rows, ("sentence1", "sentence2", "label"), "sentence1,sentence2"
-    if task == "multilabel":
-        sets = ["a|b" if label == "pos" else ("b" if i % 4 else "") for i, (_, label) in enumerate(plain)]
-        return [(text, one) for (text, _), one in zip(plain, sets, strict=True)], ("text", "label"), "text"
-    if task == "regress":
-        values = [1.5 + i / 10 if label == "pos" else -1.5 - i / 10 for i, (_, label) in enumerate(plain)]
-        return [(text, one) for (text, _), one in zip(plain, values, strict=True)], ("text", "label"), "text"
-    if task == "tag":
-        return [(text, json.dumps(_spans(text))) for text, _ in plain], ("text", "label"), "text"
-    if task == "event":
-        return (
-            [(text, json.dumps(_events(text, i))) for i, (text, _) in enumerate(plain)],
-            ("text", "label"),
-            "text",
-        )
-    if task == "relation":
-        pairs = [
-            (text, *(json.dumps(one) for one in _pair(text, i)), _RELATIONS[label])
-            for i, (text, label) in enumerate(plain)
-        ]
-        return pairs, ("text", "head", "tail", "label"), "text"
-    return list(plain), ("text", "label"), "text"
+    return makers[task](plain) if task in makers else (list(plain), ("text", "label"), "text")
+
+
+Plain = list[tuple[str, str]]
+ONE = ("text", "label")
+
+
+def _pair_rows(plain: Plain) -> Made:
+    rows = [(text, f"it was {GOOD[i % 8]}", label) for i, (text, label) in enumerate(plain)]
+    return list(rows), ("sentence1", "sentence2", "label"), "sentence1,sentence2"
+
+
+def _multilabel_rows(plain: Plain) -> Made:
+    sets = ["a|b" if label == "pos" else ("b" if i % 4 else "") for i, (_, label) in enumerate(plain)]
+    return [(text, one) for (text, _), one in zip(plain, sets, strict=True)], ONE, "text"
+
+
+def _regress_rows(plain: Plain) -> Made:
+    values = [1.5 + i / 10 if label == "pos" else -1.5 - i / 10 for i, (_, label) in enumerate(plain)]
+    return [(text, one) for (text, _), one in zip(plain, values, strict=True)], ONE, "text"
+
+
+def _answer_rows(plain: Plain) -> Made:
+    rows = [(f"what was the {text.split()[1]}", text, text.split()[4]) for text, _ in plain]
+    return list(rows), ("question", "context", "label"), "question,context"
+
+
+def _instruct_rows(plain: Plain) -> Made:
+    return [(text, f"the {label} one") for text, label in plain], ("prompt", "label"), "prompt"
+
+
+def _translate_rows(plain: Plain) -> Made:
+    return [(text, f"the {label} one") for text, label in plain], ("en", "label"), "en"
+
+
+def _tag_rows(plain: Plain) -> Made:
+    return [(text, json.dumps(_spans(text))) for text, _ in plain], ONE, "text"
+
+
+def _retrieve_rows(plain: Plain) -> Made:
+    words = [(GOOD[i % 8], THINGS[(i + i // 8) % 8]) for i in range(len(plain))]
+    pairs = [(f"{word} {thing} {word}", f"the {thing} was {word}") for word, thing in words]
+    return list(pairs), ("anchor", "positive"), "anchor,positive"
+
+
+def _event_rows(plain: Plain) -> Made:
+    return [(text, json.dumps(_events(text, i))) for i, (text, _) in enumerate(plain)], ONE, "text"
+
+
+def _relation_rows(plain: Plain) -> Made:
+    pairs = [
+        (text, *(json.dumps(one) for one in _pair(text, i)), _RELATIONS[label])
+        for i, (text, label) in enumerate(plain)
+    ]
+    return list(pairs), ("text", "head", "tail", "label"), "text"
 
 
 def _events(text: str, number: int) -> list[dict[str, Any]]:

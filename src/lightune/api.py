@@ -48,7 +48,7 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
     from lightune.core.machine import peak_memory_bytes
     from lightune.steps import finish, keep, measure, prepare, race
 
-    source = prepare.choose_model(request, gathered.language, show, gathered.decisions)
+    source = prepare.choose_model(request, gathered, show)
     method = prepare.choose_method(request, gathered)
     work, output = choose_work(request, output, method.name, show)
     show.table("decided", ("what", "", "why"), gathered.decisions.as_rows())

@@ -17,6 +17,7 @@ from lightune.runs.folder import RunState, read_state
 if TYPE_CHECKING:
     from lightune.backbones.precision import Precision
     from lightune.backbones.transformer import Transformer
+    from lightune.backbones.writer import Writing
     from lightune.core.tokens import Tokens
     from lightune.methods.base import Method
     from lightune.tasks.base import Prediction, Task
@@ -55,25 +56,69 @@ class Run:
             UserError: pairs where the run takes single texts, or the reverse.
         """
         pairs = [(one,) if isinstance(one, str) else tuple(one) for one in texts]
-        expected = len(self.state.text)
+        expected = len(self.task.reads(self.state.text))
         for number, one in enumerate(pairs):
             if len(one) != expected:
                 kind = "a pair of texts" if expected == 2 else "one text"
                 raise UserError(f"text {number} is not {kind}", hint=f"This run takes {kind} at a time.")
-        examples = self._examples(pairs)
+        return self._decide(self._examples(pairs), precision)
+
+    def generate(self, prompts: Sequence[str], how: Writing | None = None) -> list[str]:
+        """One new text for every prompt, by a run that writes.
+
+        Args:
+            how: how long, and how the next token is chosen; None: the likeliest, 128 at most.
+
+        Raises:
+            UserError: the run gives labels, not texts.
+        """
+        if self.task.kind != "text":
+            raise UserError(f"this run does not write texts: its task is {self.task.name}", file=self.folder)
+        examples = self._examples([(prompt,) for prompt in prompts])
+        return [str(one.label) for one in self._written(examples, how)]
+
+    def _decide(self, examples: Sequence[Example], precision: str = "exact") -> list[Prediction]:
+        """What the run says of examples."""
+        if self.task.kind == "text":
+            return self._written(examples)
         return self.task.decode(self._outputs(examples, precision), examples)
+
+    def _written(self, examples: Sequence[Example], how: Writing | None = None) -> list[Prediction]:
+        from lightune.backbones.writer import Writer
+
+        return self.task.generate(Writer(self.backbone), examples, how=how)
+
+    def vectors(self, texts: Sequence[str], *, column: str | None = None, precision: str = "exact") -> Any:
+        """(len(texts), H) float32 vectors of length 1: their product is the cosine.
+
+        Args:
+            column: the column of the training data whose kind of text these are, where the model tells
+                queries from passages; the first unless said.
+
+        Raises:
+            UserError: the run makes no vectors.
+        """
+        if self.task.kind != "vectors":
+            hint = "Train one with: lightune train PAIRS --task retrieve"
+            raise UserError(
+                f"a run of the task {self.task.name} makes no vectors", file=self.folder, hint=hint
+            )
+        name = column or self.task.reads(self.state.text)[0]
+        examples = [self._example(Row(0, {name: text}, ""), (name,)) for text in texts]
+        found = self._outputs(examples, precision)
+        return found[:, 0] if examples else found
 
     def logits(self, texts: Sequence[tuple[str, ...]], precision: str = "exact") -> Any:
         """(B, C) of texts, windows of long ones pooled; or as many arrays (U, C), one line an answer."""
         return self._outputs(self._examples(texts), precision)
 
     def _examples(self, texts: Sequence[tuple[str, ...]]) -> list[Example]:
-        names = self.state.text
+        names = self.task.reads(self.state.text)
         return [self._example(Row(0, dict(zip(names, one, strict=True)), "")) for one in texts]
 
     def _example(self, row: Row, text: Sequence[str] | None = None) -> Example:
         """What the task sees of a row without its answer."""
-        return self.task.row_to_example(row, tuple(text or self.state.text), None)
+        return self.task.row_to_example(row, tuple(text or self.task.reads(self.state.text)), None)
 
     def _outputs(self, examples: Sequence[Example], precision: str = "exact") -> Any:
         from lightune.engine.predict import settle
@@ -132,7 +177,7 @@ class Run:
             for row in chunk:
                 self._require_texts(row, text)
             examples = [self._example(row, text) for row in chunk]
-            decoded = self.task.decode(self._outputs(examples, precision), examples)
+            decoded = self._decide(examples, precision)
             for row, prediction in zip(chunk, decoded, strict=True):
                 yield {**row.values, **self.task.columns_of(prediction)}
 

@@ -36,7 +36,14 @@ class Fitted:
 
 
 def learn_eight(
-    folder: Path, model: Path, *, task: str, method: str, layers: int | None = None, head: str = "auto"
+    folder: Path,
+    model: Path,
+    *,
+    task: str,
+    method: str,
+    layers: int | None = None,
+    head: str = "auto",
+    rate: float | None = None,
 ) -> Fitted:
     """Train `method` on eight synthetic examples of `task`.
 
@@ -48,7 +55,7 @@ def learn_eight(
         "data": {"validation_fraction": 0.0, "test_fraction": 0.0},
         "train": {
             "epochs": EPOCHS,
-            "learning_rate": RATE,
+            "learning_rate": rate or RATE,
             "head_learning_rate": HEAD_RATE,
             "schedule": "linear",
             "batch_rows": 8,
@@ -59,7 +66,7 @@ def learn_eight(
         data=str(write_csv(folder / f"{task}.csv", rows, header)),
         task=task,
         text=tuple(text.split(",")),
-        label="label",
+        label="label" if "label" in header else None,
         model=str(model),
         method=method,
         head=head,
@@ -67,7 +74,7 @@ def learn_eight(
     )
     show = Show(is_quiet=True)
     gathered = gather(request, show)
-    source = prepare.choose_model(request, gathered.language, show, gathered.decisions)
+    source = prepare.choose_model(request, gathered, show)
     chosen = prepare.choose_method(request, gathered)
     prepared = prepare.prepare(request, gathered, source, chosen, show)
     every = np.arange(8)
@@ -75,14 +82,15 @@ def learn_eight(
     descent = learn.resolve_descent(request, prepared, 8, gathered.decisions)
     for _ in range(MOST_ROUNDS):  # few biases of a tiny network need more rounds than full matrices
         learn.learn(prepared, gathered, descent, rows=every, held=every[:0], folder=None, show=show)
+        measure = "accuracy" if gathered.task.kind == "text" else gathered.task.best_by
         after = learn.predict_logits(prepared, gathered.task, every)
         answered = learn.answered_logits(prepared, gathered, every, after)
-        metric = gathered.task.metrics(answered, prepared.targets)[gathered.task.best_by]
-        if metric > 0.95 and learn.mean_loss(prepared, gathered, after, every) < ENOUGH:
+        metric = gathered.task.metrics(answered, prepared.targets)[measure]
+        if metric > 0.95 and gathered.task.mean_loss(after, prepared.targets[every]) < ENOUGH:
             break
     return Fitted(
-        first=learn.mean_loss(prepared, gathered, before, every),
-        last=learn.mean_loss(prepared, gathered, after, every),
+        first=gathered.task.mean_loss(before, prepared.targets[every]),
+        last=gathered.task.mean_loss(after, prepared.targets[every]),
         score=metric,
         prepared=prepared,
         gathered=gathered,

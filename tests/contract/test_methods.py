@@ -10,13 +10,16 @@ from lightune import methods, tasks
 from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.methods.base import Method
+from lightune.tasks.base import Task
 from tests.contract.eight import learn_eight
 from tests.making import TinyModel
 from tests.tiny import CLASSIFIERS
 
 METHODS = plugins.names(methods)
 LAYERED = [name for name in METHODS if "layers" in plugins.load(methods, name, Method).Settings.model_fields]  # type: ignore[type-abstract]
-TASKS = plugins.names(tasks)
+ALL_TASKS = plugins.names(tasks)
+WRITING = [name for name in ALL_TASKS if plugins.load(tasks, name, Task).kind == "text"]  # type: ignore[type-abstract]
+TASKS = [name for name in ALL_TASKS if name not in WRITING]
 LAYERED = [
     name
     for name in METHODS
@@ -56,3 +59,30 @@ def test_learns_every_task(method: str, task: str, kind: str, tiny: TinyModel, t
 def test_learns_above_a_cut(method: str, kind: str, tiny: TinyModel, tmp_path: Path) -> None:
     """The top layer alone, on every kind of network."""
     check(tmp_path, tiny(kind, num_layers=2), kind, method, task="classify", layers=1)
+
+
+@pytest.mark.parametrize(
+    ("method", "task", "kind"),
+    [(method, "instruct", kind) for method in METHODS for kind in ("gpt2", "llama")]
+    + [("lora", task, "gpt2") for task in WRITING if task != "instruct"],
+)
+def test_writes(method: str, task: str, kind: str, tiny: TinyModel, tmp_path: Path) -> None:
+    """A language model learns eight replies, all layers and the top one alone; new outputs are refused."""
+    model = tiny(kind, num_layers=2)
+    if method in {"head", "side"}:
+        with pytest.raises(UserError, match="trains new outputs") as caught:
+            learn_eight(tmp_path, model, task=task, method=method)
+        assert "--method lora" in str(caught.value.hint)
+        return
+    if (method, kind) in NOT_ALLOWED:
+        check(tmp_path, model, kind, method, task=task, layers=None)
+        return
+    for layers in (None, 1) if method == "lora" else (None,):
+        fitted = learn_eight(tmp_path, model, task=task, method=method, layers=layers)
+        assert fitted.last < 0.4 * fitted.first
+        assert fitted.score > (0.9 if method == "bitfit" else 0.95)
+
+
+def test_an_encoder_cannot_write(tiny: TinyModel, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not a model that writes"):
+        learn_eight(tmp_path, tiny("bert", num_layers=2), task="instruct", method="lora")

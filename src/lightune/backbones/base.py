@@ -39,7 +39,9 @@ class HeadSpec:
 
     Attributes:
         peft_type: peft's name for this kind of network.
+        is_language_model: the outputs are the pre-trained ones over the vocabulary; nothing on top is new.
         is_per_token: outputs (B, T, C), one a token, instead of (B, C).
+        is_vector: the output is the pooled vector itself, (B, H); `num_labels` counts nothing.
     """
 
     auto_class: str
@@ -48,6 +50,8 @@ class HeadSpec:
     labels: tuple[str, ...]
     peft_type: str = "SEQ_CLS"
     is_per_token: bool = False
+    is_language_model: bool = False
+    is_vector: bool = False
 
 
 class Backbone(ABC):

@@ -32,6 +32,7 @@ class Encoded:
         num_long: examples with more tokens than the limit.
         num_cut: examples that lost tokens even so.
         lost_tokens: how many, of `all_tokens`.
+        num_texts: texts, where an example has several that are read apart; 0: one each.
     """
 
     tokens: Tokens
@@ -39,6 +40,7 @@ class Encoded:
     num_cut: int
     lost_tokens: int
     all_tokens: int
+    num_texts: int = 0
 
     def describe(self) -> str:
         """One line for the report."""
@@ -47,7 +49,7 @@ class Encoded:
         if self.num_cut == 0:
             return f"{self.num_long} long texts were read in windows: nothing was cut"
         share = self.lost_tokens / max(self.all_tokens, 1)
-        texts = f"{self.num_cut} of {self.tokens.num_examples} texts"
+        texts = f"{self.num_cut} of {self.num_texts or self.tokens.num_examples} texts"
         return f"{texts} were cut, {share:.1%} of all tokens were lost"
 
 

@@ -84,9 +84,60 @@ def encode_words(tokenizer: Any, examples: Sequence[Example], limits: Limits) ->
     return Encoded(Tokens.from_lists(ids, types, windows, units), num_long, 0, 0, num_tokens)
 
 
-def _as_they_stand(example: Example) -> list[str]:
-    """The words, each with a blank before it where its text has one."""
-    text = example.texts[0]
+def encode_questions(tokenizer: Any, examples: Sequence[Example], limits: Limits) -> Encoded:
+    """Tokens of (question, context) with words of the context; the question stands before every window.
+
+    `units`: 0 for the first token of an example, which stands for "no answer", words from 1, -1 elsewhere. A
+    question that takes more than half of the room is cut, and counted.
+    """
+    maker = WordTokenizer(tokenizer)
+    spelt = [_as_they_stand(one, 1) for one in examples]
+    maker.learn([word for words in spelt for word in words])
+    middle, has_types = _between(tokenizer), "token_type_ids" in tokenizer.model_input_names
+    questions = tokenizer([one.texts[0] or " " for one in examples], add_special_tokens=False, verbose=False)
+    ids: list[list[int]] = []
+    units: list[list[int]] = []
+    types: list[list[int]] = []
+    windows: list[int] = []
+    counts = {"long": 0, "cut": 0, "lost": 0, "all": 0}
+    for words, asked in zip(spelt, questions["input_ids"], strict=True):
+        room = limits.max_length - len(maker.before) - len(middle) - len(maker.behind)
+        question = (asked or maker.nothing)[: room // 2]
+        counts["cut"] += len(asked) > len(question)
+        counts["lost"] += max(0, len(asked) - len(question))
+        room -= len(question)
+        pieces = [maker.known[word][:room] for word in words] or [maker.nothing]
+        parts = _windows([len(piece) for piece in pieces], room)
+        counts["long"] += len(parts) > 1
+        windows.append(len(parts))
+        for number_of_window, (first, last, own_first, own_last) in enumerate(parts):
+            head = [*maker.before, *question, *middle]
+            row, carried = list(head), [-1] * len(head)
+            carried[0] = 0 if number_of_window == 0 else -1
+            for number in range(first, last):
+                is_own = own_first <= number < own_last and bool(words)
+                row += pieces[number]
+                carried += [number + 1 if is_own else -1, *[-1] * (len(pieces[number]) - 1)]
+            ids.append(row + maker.behind)
+            units.append(carried + [-1] * len(maker.behind))
+            types.append([0] * len(head) + [1] * (len(ids[-1]) - len(head)))
+            counts["all"] += len(ids[-1])
+    tokens = Tokens.from_lists(ids, types if has_types else None, windows, units)
+    return Encoded(tokens, counts["long"], counts["cut"], counts["lost"], counts["all"])
+
+
+def _between(tokenizer: Any) -> list[int]:
+    """The special tokens that the tokenizer puts between two texts."""
+    first, second = (tokenizer(one, add_special_tokens=False, verbose=False)["input_ids"] for one in "ab")
+    whole = tokenizer("a", "b", verbose=False)["input_ids"]
+    start = next(i for i in range(len(whole)) if whole[i : i + len(first)] == first) + len(first)
+    found = [i for i in range(start, len(whole)) if whole[i : i + len(second)] == second]
+    return list(whole[start : found[0]]) if found else []
+
+
+def _as_they_stand(example: Example, number: int = 0) -> list[str]:
+    """The words of a text, each with a blank before it where the text has one."""
+    text = example.texts[number]
     return [
         " " + text[start:end] if start and text[start - 1].isspace() else text[start:end]
         for start, end in example.words

@@ -35,24 +35,39 @@ def attend(hidden: torch.Tensor, mask: torch.Tensor, query: nn.Module) -> torch.
 class PooledHead(nn.Module):
     """Pooling, dropout, linear.
 
-    `pooling` is a reduction, `attention`: a learned weighting of tokens, or `tokens`: none at all.
+    `pooling` is a reduction, `attention`: a learned weighting of tokens, or `tokens`: none at all. Without
+    `num_labels` the output is the pooled vector itself, without dropout, until `add_projection`.
     """
 
-    def __init__(self, width: int, num_labels: int, pooling: str, dropout: float = 0.1) -> None:
+    def __init__(self, width: int, num_labels: int | None, pooling: str, dropout: float = 0.1) -> None:
         super().__init__()
         self.pooling = pooling
         self.query = nn.Linear(width, 1, bias=False) if pooling == "attention" else None
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(width, num_labels)
+        self.is_vector = num_labels is None
+        self.dropout = nn.Dropout(0.0 if self.is_vector else dropout)
+        self.output = nn.Identity() if num_labels is None else nn.Linear(width, num_labels)
         self.center: torch.Tensor
         self.scale: torch.Tensor
         self.register_buffer("center", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
 
     def fit_scale(self, pooled: torch.Tensor) -> None:
-        """Set the fixed standardisation from pooled features (N, H) of training rows: few steps will do."""
+        """Set the fixed standardisation from pooled features (N, H) of training rows: few steps will do.
+
+        Vectors stay as they are: they mean something already.
+        """
+        if self.is_vector:
+            return
         self.center.copy_(pooled.mean(0))
         self.scale.copy_(pooled.std(0).clamp(min=1e-4) if len(pooled) > 1 else torch.ones_like(pooled[0]))
+
+    def add_projection(self) -> None:
+        """A linear map of the vector that trains; it starts as the identity, so that nothing changes yet."""
+        width = len(self.center)
+        projection = nn.Linear(width, width, device=self.center.device)
+        nn.init.eye_(projection.weight)
+        nn.init.zeros_(projection.bias)
+        self.output = projection
 
     def pool(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T, H), (B, T) -> (B, H); (B, T, H) where nothing is pooled."""

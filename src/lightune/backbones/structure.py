@@ -88,6 +88,8 @@ def find_structure(model: nn.Module, probe: dict[str, torch.Tensor]) -> Structur
         if (own := list(module.parameters(recurse=False))) and not any(id(one) in early for one in own)
     )
     heads = [name for name, child in model.named_children() if base_name and name != base_name]
+    if not base_name:  # T5ForQuestionAnswering keeps its parts beside its head
+        heads = [name for name, child in model.named_children() if type(child).__name__ == "Linear"]
     heads = [name for name in heads if any(True for _ in model.get_submodule(name).parameters())]
     if getattr(base, "pooler", None) is not None and base_name:
         heads.insert(0, f"{base_name}.pooler")

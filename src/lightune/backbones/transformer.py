@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from lightune.backbones.base import Backbone, HeadSpec, Tap
@@ -32,6 +34,8 @@ class Transformer(Backbone):
         self.tokenizer = tokenizer
         self.spec = HeadSpec("AutoModel", 0, "", ())
         self.peft_model: Any = None  # peft wrapper around the model, where a method made one
+        self.can_merge = False
+        self.splits_output = False
         self.identifier = identifier
         self.digest = digest
         self.device = device
@@ -64,6 +68,9 @@ class Transformer(Backbone):
         model = load_model(source, spec, head, tokenizer)
         found = cls(model, tokenizer, identifier=identifier, digest=digest, device=device)
         found.spec = spec
+        if spec.is_language_model:
+            found._require_causal(source)
+            found.splits_output = found._output_is_plain()
         return found
 
     @property
@@ -94,8 +101,8 @@ class Transformer(Backbone):
         return [f"{self.structure.layers_path}.{index}" for index in range(self.depth)]
 
     def head_modules(self) -> list[str]:
-        """Names in `model` of the head's modules and the pooler."""
-        return list(self.structure.heads)
+        """Names in `model` of the head's modules and the pooler; a language model's outputs are none."""
+        return [] if self.spec.is_language_model else list(self.structure.heads)
 
     def linear_paths(self, depth: int) -> list[str]:
         """Names of the linear maps in the layers from `depth` up (and in a decoder behind the encoder)."""
@@ -162,20 +169,71 @@ class Transformer(Backbone):
             return self.forward(batch)
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """Logits (B, C) of the whole network."""
-        output = self.model(**batch.inputs())
+        """Logits (B, C) of the whole network; (U, V), at the batch's units, of a language model."""
+        if not self.spec.is_language_model:
+            return self.logits_of_output(self.model(**batch.inputs()))
+        places = slice(None) if batch.units is None else batch.units >= 0
+        if not self.splits_output:
+            return self.logits_of_output(self.model(**batch.inputs(), use_cache=False))[places]
+        hidden = self.base(**batch.inputs(), use_cache=False).last_hidden_state
+        return self.model.get_output_embeddings()(hidden[places])  # type: ignore[operator,no-any-return]
+
+    @torch.no_grad()
+    def _require_causal(self, source: str) -> None:
+        """Raise `UserError` when what stands behind a token changes what the network says before it."""
+        self.model.eval()
+        texts = self.tokenizer("a b c", return_tensors="pt")["input_ids"].to(self.device)
+        others = texts.clone()
+        others[:, -1] = (others[:, -1] + 1) % len(self.tokenizer)
+        one, other = (self.model(input_ids=ids, use_cache=False).logits[:, :-1] for ids in (texts, others))
+        if not torch.allclose(one, other, atol=1e-4):
+            raise not_a_writer(source)
+
+    @torch.no_grad()
+    def _output_is_plain(self) -> bool:
+        """Whether logits are no more than a linear map of the last states: then few places need it."""
+        self.model.eval()
+        inputs = self.tokenizer("a b c", return_tensors="pt").to(self.device)
+        known = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+        try:
+            states = self.base(**known, use_cache=False).last_hidden_state
+            found = self.model.get_output_embeddings()(states)  # type: ignore[operator]
+        except (TypeError, AttributeError):
+            return False
+        wanted = self.model(**known, use_cache=False).logits
+        return bool(torch.allclose(found, wanted, atol=1e-4, rtol=1e-4))
+
+    @staticmethod
+    def logits_of_output(output: Any) -> torch.Tensor:
+        """Logits from what a network gives back."""
+        if hasattr(output, "start_logits"):
+            return torch.stack([output.start_logits, output.end_logits], dim=-1)
         return output if isinstance(output, torch.Tensor) else output.logits
 
     def plain_forward(self, batch: Batch) -> torch.Tensor:
         """Logits (B, C) of the network as it was before a method put an adapter into it."""
-        if self.peft_model is None:
+        if self.peft_model is None or self.peft_model.active_peft_config.is_prompt_learning:
             return self.forward(batch)
         with self.peft_model.disable_adapter():
             return self.forward(batch)
 
+    @torch.no_grad()
+    def start_outputs(self, prior: NDArray[Any] | None) -> None:
+        """Start the outputs of the head from `prior` (C,): weights at zero, biases there."""
+        if prior is None:
+            return
+        heads = tuple(f"{name}." for name in [*self.head_modules(), "side"])
+        for name, module in self.model.named_modules():
+            is_last = isinstance(module, nn.Linear) and module.out_features == self.spec.num_labels
+            if is_last and f"{name}.".startswith(heads) and module.weight.requires_grad:
+                module.weight.zero_()
+                if module.bias is not None:
+                    module.bias.copy_(torch.from_numpy(prior))
+                    prior = np.zeros_like(prior)  # of several outputs that are added up, one
+
     def merge(self) -> None:
         """Add an adapter's update to the weights, W + BA, where it has one: prediction then costs no more."""
-        if hasattr(self.peft_model, "merge_adapter"):
+        if self.can_merge:
             self.peft_model.merge_adapter()
 
     @torch.no_grad()
@@ -209,6 +267,12 @@ class Transformer(Backbone):
         return 0
 
 
+def not_a_writer(source: str) -> UserError:
+    """The error for an encoder where a text is to be written."""
+    hint = "Take a causal language model, such as --model smollm2."
+    return UserError("this is not a model that writes: it reads texts whole", file=source, hint=hint)
+
+
 def load_tokenizer(source: str) -> Any:
     """The tokenizer of a folder or hub id, padding on the right with a token it has."""
     from transformers import AutoTokenizer
@@ -234,7 +298,7 @@ def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any) -> nn.Mod
 
     wanted = getattr(transformers, spec.auto_class if head == "standard" else "AutoModel")
     known: dict[str, Any] = {"dtype": torch.float32}
-    if head == "standard":
+    if head == "standard" and not spec.is_language_model:
         names = dict(enumerate(spec.labels))
         known |= {"id2label": names, "label2id": {v: k for k, v in names.items()}}
         known |= {"num_labels": spec.num_labels, "problem_type": spec.problem_type}
@@ -242,6 +306,8 @@ def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any) -> nn.Mod
         try:
             model = wanted.from_pretrained(source, **known)
         except (OSError, ValueError, KeyError) as error:
+            if spec.is_language_model and "Unrecognized configuration class" in str(error):
+                raise not_a_writer(source) from None
             first = str(error).splitlines()[0]
             hint = "The folder needs config.json and model.safetensors of a model that transformers knows."
             if head == "standard":
@@ -261,7 +327,8 @@ def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any) -> nn.Mod
         return model  # type: ignore[no-any-return]
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # trained for another head: neither run nor saved
-    return Headed(model, PooledHead(int(config.hidden_size), spec.num_labels, head))
+    num_labels = None if spec.is_vector else spec.num_labels
+    return Headed(model, PooledHead(int(config.hidden_size), num_labels, head))
 
 
 def _max_length(config: Any, tokenizer: Any) -> int:

@@ -33,7 +33,7 @@ def run(words: Sequence[str]) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    from lightune.cli import facts, learn, store, use  # noqa: F401 - they add their commands to `app`
+    from lightune.cli import facts, learn, search, store, use  # noqa: F401 - they add their commands to `app`
 
     GROUPS.clear()
     try:

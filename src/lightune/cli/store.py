@@ -61,6 +61,24 @@ def models_list(json: Json = False, quiet: Quiet = False) -> None:
         print(f"{row['name']:<16} {'here' if row['is_here'] else 'not fetched':<12} {row['description']}")
 
 
+@models.command("methods", epilog="Example: lightune models methods")
+def models_methods(json: Json = False, quiet: Quiet = False) -> None:
+    """Every training method: what trains, its paper, and what of the model can be read once and kept."""
+    from lightune import methods
+    from lightune.core import plugins
+    from lightune.methods.base import Method
+
+    rows = []
+    for name in plugins.all_names(methods):
+        kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
+        rows.append({"name": name, "trains": kind.summary, "kept": kind.kept, "paper": kind.paper})
+    if json:
+        print_json({"methods": rows})
+        return
+    for row in rows:
+        print(f"{row['name']:<16} {row['trains']:<62} {row['kept']:<26} {row['paper']}")
+
+
 @cache.command("show", epilog="Example: lightune cache show")
 def cache_show(json: Json = False, quiet: Quiet = False) -> None:
     """The activations on disk: size, age, what they belong to."""

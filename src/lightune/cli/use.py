@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,31 @@ def predict(
     )
     if json:
         print_json(result)
+
+
+@app.command(epilog='Example: lightune generate runs/chats-lora-1 --prompt "What is a verb?"')
+def generate(
+    run: RunFolder,
+    prompt: Annotated[list[str] | None, typer.Option(help="a prompt; several may be given [stdin]")] = None,
+    max_new_tokens: Annotated[int, typer.Option(help="tokens to write at most")] = 128,
+    temperature: Annotated[float, typer.Option(help="0 takes the likeliest, 1 draws freely")] = 0.0,
+    top_k: Annotated[int, typer.Option(help="draw from the k likeliest tokens only (0: all)")] = 0,
+    top_p: Annotated[float, typer.Option(help="draw from the likeliest tokens that sum up to p")] = 1.0,
+    seed: Annotated[int, typer.Option(help="seed of the drawing")] = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """New text from a run that writes: one for every --prompt, or for every line of standard input."""
+    from lightune.steps.answer import write
+
+    prompts = prompt or [line.rstrip("\n") for line in sys.stdin if line.strip()]
+    how = {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+    texts = write(run, prompts, how={**how, "seed": seed}, show=Show(is_quiet=quiet))
+    if json:
+        print_json({"texts": texts})
+        return
+    for text in texts:
+        print(text)
 
 
 @app.command(epilog="Example: lightune evaluate runs/reviews-lora-1 test.csv")

@@ -19,12 +19,24 @@ NOT_PLUGINS = {"base"}
 
 def names(package: ModuleType) -> list[str]:
     """The options that a plugin folder offers, from its file names (`multi_label.py` -> `multi_label`)."""
+    left_out = {*NOT_PLUGINS, *getattr(package, "FAMILIES", ())}
     found = (module.name for module in pkgutil.iter_modules(package.__path__))
-    return sorted(name for name in found if name not in NOT_PLUGINS and not name.startswith("_"))
+    return sorted(name for name in found if name not in left_out and not name.startswith("_"))
+
+
+def all_names(package: ModuleType) -> list[str]:
+    """`names`, and what the families (files with several options) yield by their `variants()`."""
+    families = [importlib.import_module(f"{package.__name__}.{one}") for one in _families(package)]
+    return sorted({*names(package), *(name for family in families for name in family.variants())})
+
+
+def _families(package: ModuleType) -> tuple[str, ...]:
+    found: tuple[str, ...] = getattr(package, "FAMILIES", ())
+    return found
 
 
 def load(package: ModuleType, name: str, contract: type[T]) -> type[T]:
-    """The one concrete subclass of `contract` in `package/name.py`.
+    """The one concrete subclass of `contract` in `package/name.py`, or what a family makes of the name.
 
     Raises:
         UserError: no such file; the message names the nearest one.
@@ -32,7 +44,11 @@ def load(package: ModuleType, name: str, contract: type[T]) -> type[T]:
     option = name.replace("-", "_")
     kind = package.__name__.rsplit(".", 1)[-1].removesuffix("s")
     if option not in names(package):
-        raise UserError(f"there is no {kind} called {name!r}", hint=nearest(name, names(package)))
+        for family in _families(package):
+            made = importlib.import_module(f"{package.__name__}.{family}").variant(option)
+            if made is not None:
+                return made  # type: ignore[no-any-return]
+        raise UserError(f"there is no {kind} called {name!r}", hint=nearest(name, all_names(package)))
     module = importlib.import_module(f"{package.__name__}.{option}")
     classes = [
         item

@@ -64,6 +64,7 @@ class Example:
     Attributes:
         texts: one text, or two for a pair.
         gold: a label name, a list of label names, a number, a tag a word; None when unlabelled.
+        turns: (role, content) of a chat, the gold reply included, where the task reads chats.
         words: (start, end) in characters of each word of the first text, where the task reads words.
         row: index of its row in the file.
     """
@@ -74,6 +75,7 @@ class Example:
     file: str = ""
     line: int | None = None
     words: tuple[tuple[int, int], ...] = ()
+    turns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ Roth 2009).
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from collections.abc import Iterable, Sequence
@@ -147,3 +148,32 @@ def words_and_tags(text: str, spans: Sequence[Span]) -> tuple[tuple[tuple[int, i
         if held:
             inside.append((held[0], held[-1] + 1, kind))
     return tuple(words), to_iob2(inside, len(words))
+
+
+def read_answers(value: Any, context: str) -> list[tuple[int, str]]:
+    """(start, text) of the answers of a cell; a start of -1: the text stands nowhere in the context.
+
+    A string, a list of strings, SQuAD's list of {text, answer_start}, MRQA's {text, char_spans}, or the hub's
+    {text: [...], answer_start: [...]}.
+    """
+    if isinstance(value, str) and value.lstrip()[:1] in "[{" and value.strip():
+        import json
+
+        with contextlib.suppress(ValueError):
+            value = json.loads(value)
+    if isinstance(value, dict):
+        starts = value.get("answer_start") or [None] * len(value.get("text", ()))
+        value = [
+            {"text": text, "answer_start": at} for text, at in zip(value.get("text", ()), starts, strict=True)
+        ]
+    found = []
+    for item in [value] if isinstance(value, str) else value or ():
+        if isinstance(item, dict):
+            text = str(item.get("text", ""))
+            spans = item.get("char_spans") or [[item.get("answer_start"), None]]
+            start = spans[0][0]
+        else:
+            text, start = str(item), None
+        if text:
+            found.append((context.find(text) if start is None else int(start), text))
+    return found

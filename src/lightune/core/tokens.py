@@ -81,6 +81,14 @@ class Tokens:
             return self.lengths
         return np.maximum.reduceat(self.lengths, self.windows[:-1]).astype(np.int64)
 
+    def num_answers(self, examples: Ints) -> int:
+        """How many answers some examples ask for: one each, or one for every unit."""
+        if self.units is None:
+            return len(examples)
+        sequences, _ = self.sequences_of(np.asarray(examples, dtype=np.int64))
+        flat, _ = flat_index(self.offsets[sequences], self.lengths[sequences])
+        return int((self.units[flat] >= 0).sum())
+
     def sequences_of(self, examples: Ints) -> tuple[Ints, Ints]:
         """(S',) sequences of `examples` (B,), and (S',) which of the B each belongs to."""
         counts = self.windows[examples + 1] - self.windows[examples]

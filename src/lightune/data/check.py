@@ -9,14 +9,19 @@ from dataclasses import replace
 
 from lightune.core.errors import nearest
 from lightune.core.rows import Problem, Row, Splits, Table
+from lightune.data.check_answers import check_answers
 from lightune.data.check_events import check_events
 from lightune.data.check_relations import check_relations
+from lightune.data.check_sides import check_number, check_sides
 from lightune.data.check_spans import check_tagging
 from lightune.data.columns import Columns
 from lightune.data.findings import Findings
 from lightune.data.profile import is_missing, label_name, label_profile, split_labels, text_of, to_number
 from lightune.data.split import normalised
 
+CHECKS = {"tag": check_tagging, "event": check_events, "relation": check_relations}
+CLASSES = {None, "classify", "pair", "multi_label", "relation"}  # tasks whose labels are classes
+OF_THEIR_OWN = {"multilabel", "retrieve", "answer", "tag", "event"}  # answers that are no one label a text
 LEAST_ROWS = 8
 MOST_BAD = 0.05  # a larger share of empty texts or labels means that the file itself is wrong
 LONG_WORDS = 400
@@ -50,30 +55,32 @@ def check(splits: Splits, columns: Columns, *, task: str | None, delimiter: str 
     for table in tables.values():
         _check_texts(table, columns.text, findings)
     _check_leaks(tables, columns.text, findings)
-    if columns.label is not None and task == "tag":
-        for table in tables.values():
-            _check_missing_labels(table, columns.label, findings)
-            check_tagging(table, columns, findings)
-    elif columns.label is not None and task == "event":
-        for table in tables.values():
-            _check_missing_labels(table, columns.label, findings)
-            check_events(table, columns, findings)
-    elif columns.label is not None and task == "relation":
-        for table in tables.values():
-            _check_missing_labels(table, columns.label, findings)
-            check_relations(table, columns, findings)
-        _check_classes(tables, columns.label, findings, None)
-    elif columns.label is not None and task != "multilabel":  # no label at all is an answer there
-        for table in tables.values():
-            _check_missing_labels(table, columns.label, findings)
+    if task == "retrieve":
+        check_number(splits.train, findings)
+    for table in tables.values():
+        _check_answers_of(table, columns, task, findings)
+    if columns.label is not None and task not in OF_THEIR_OWN:
         _check_repeats(splits.train, columns, findings)
-        if is_regression(splits.train, columns.label, task):
-            for table in tables.values():
-                _check_numbers(table, columns.label, findings)
-        elif task in {None, "classify", "pair"} or str(task).startswith("multi"):
-            one_each = task in {"classify", "pair"}
+        if not is_regression(splits.train, columns.label, task) and task in CLASSES:
+            one_each = task in {"classify", "pair", "relation"}
             _check_classes(tables, columns.label, findings, None if one_each else delimiter)
     return findings.as_list(splits.train.file)
+
+
+def _check_answers_of(table: Table, columns: Columns, task: str | None, findings: Findings) -> None:
+    """The gold answers of a table, as its task wants them."""
+    if task == "retrieve":
+        check_sides(table, columns, findings)
+    if columns.label is None or task == "multilabel":  # no label at all is an answer there
+        return
+    if task == "answer":
+        check_answers(table, columns, findings)
+        return
+    _check_missing_labels(table, columns.label, findings)
+    if task in CHECKS:
+        CHECKS[task](table, columns, findings)
+    elif task == "retrieve" or is_regression(table, columns.label, task):
+        _check_numbers(table, columns.label, findings)
 
 
 def is_regression(table: Table, label: str, task: str | None) -> bool:

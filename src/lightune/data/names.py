@@ -6,8 +6,10 @@ LABELS = (
     "label", "labels", "gold_label", "class", "classes", "category", "categories", "sentiment", "target",
     "y", "quality", "is_duplicate", "intent", "topic", "tag", "tags", "emotion", "polarity", "stance",
     "relation", "events", "spans", "entities", "ner_tags", "pos_tags",
-    "score", "rating", "stars", "grade", "similarity", "annotation", "answer", "gold", "toxic", "spam",
-    "label_text", "标签", "标注", "类别", "分类", "类型", "情感", "情绪", "评分",
+    "score", "rating", "stars", "grade", "similarity", "annotation",
+    "answers", "answer", "gold", "toxic", "spam",
+    "label_text", "response", "completion", "output", "reply", "translation",
+    "标签", "标注", "类别", "分类", "类型", "情感", "情绪", "评分",
     "分数", "标籤", "類別", "ラベル", "분류",
     "klasse", "kategorie", "catégorie", "categoría", "etiqueta", "étiquette",
 )  # fmt: skip
@@ -15,13 +17,15 @@ TEXTS = (
     "text", "sentence", "review", "content", "comment", "document", "body", "message", "tweet", "post",
     "utterance", "description", "abstract", "article", "question", "query", "phrase", "snippet", "email",
     "mail", "sms", "title", "headline", "input", "texts", "review_text", "reviewtext", "clean_text",
-    "full_text", "tokens", "words", "文本", "评论", "内容", "句子", "文章", "正文", "留言", "标题",
+    "full_text", "tokens", "words", "prompt", "instruction", "source", "src",
+    "文本", "评论", "内容", "句子", "文章", "正文", "留言", "标题",
     "微博", "評論", "內容", "テキスト", "文", "본문",
     "texte", "texto", "satz", "kommentar",
 )  # fmt: skip
 PAIRS = (
     ("sentence1", "sentence2"), ("question1", "question2"), ("premise", "hypothesis"), ("text_a", "text_b"),
     ("#1 string", "#2 string"), ("text1", "text2"), ("sentence_a", "sentence_b"), ("question", "sentence"),
+    ("question", "context"),
     ("sent1", "sent2"), ("string1", "string2"), ("query", "passage"), ("query", "document"),
     ("句子1", "句子2"), ("文本1", "文本2"), ("前提", "假设"), ("a", "b"),
 )  # fmt: skip

@@ -10,13 +10,13 @@ from typing import Any, Literal
 from lightune.core.events import read_event, read_events
 from lightune.core.marking import read_entity
 from lightune.core.rows import Table
-from lightune.core.spans import read_span, read_spans
+from lightune.core.spans import read_answers, read_span, read_spans
 
 LOOKED_AT = 200  # rows that show the form of the labels
 DELIMITERS = ("|", ";", ",")
 
 
-Form = Literal["", "spans", "tags", "relation", "events"]
+Form = Literal["", "spans", "tags", "answers", "relation", "events"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ class LabelProfile:
         is_list: the values are lists (JSON, Parquet).
         delimiter: what separates several labels in one cell; None when each cell is one label.
         num_rows: all rows, also those without a value.
+        column: what the column is called.
         form: `spans` where the values are lists of spans of a text, `tags` where they are one a word,
+            `answers` where they are pieces of another column.
             `relation` where they stand beside columns `head` and `tail` that are places in a text,
             `events` where they are lists of triggers with arguments.
     """
@@ -42,6 +44,7 @@ class LabelProfile:
     delimiter: str | None
     num_rows: int
     form: Form = ""
+    column: str = ""
 
 
 def label_profile(table: Table, label: str, *, delimiter: str | None = "") -> LabelProfile:
@@ -69,7 +72,13 @@ def label_profile(table: Table, label: str, *, delimiter: str | None = "") -> La
         delimiter=found,
         num_rows=len(values),
         form=_form(table, label, present),
+        column=label,
     )
+
+
+def no_labels(num_rows: int) -> LabelProfile:
+    """The profile of a column that is not there."""
+    return LabelProfile({}, 0, False, False, None, num_rows)
 
 
 def _form(table: Table, label: str, present: list[Any]) -> Form:
@@ -79,6 +88,8 @@ def _form(table: Table, label: str, present: list[Any]) -> Form:
         if all(read_entity(one) is not None for pair in pairs for one in pair):
             return "relation"
     sample = present[:LOOKED_AT]
+    if _are_answers(table, label, sample):
+        return "answers"
     if any(isinstance(value, str) and not value.lstrip().startswith("[") for value in sample):
         return ""
     events = [read_events(value) for value in sample]
@@ -92,6 +103,21 @@ def _form(table: Table, label: str, present: list[Any]) -> Form:
         if name != label and rows and all(_is_parallel(row.get(name), row[label]) for row in rows):
             return "tags"
     return ""
+
+
+def _are_answers(table: Table, label: str, sample: list[Any]) -> bool:
+    """Whether most values say a piece of a text that the row has in another column."""
+    if not sample or not any(
+        name.strip().lower() in {"context", "passage", "上下文"} for name in table.columns
+    ):
+        return False
+    rows = [row for row in table.rows[:LOOKED_AT] if not is_missing(row.values.get(label))]
+    held = 0
+    for row in rows:
+        others = " ".join(str(value) for name, value in row.values.items() if name != label)
+        answers = read_answers(row.values[label], others)
+        held += not answers or any(text in others for _, text in answers)
+    return 2 * held > len(rows)
 
 
 def _is_parallel(words: Any, tags: Any) -> bool:

@@ -50,6 +50,10 @@ class DataSettings(Settings):
     encoding: str = Field(
         default="utf-8", description="how the file's text is stored: utf-8, latin-1, gb18030, ..."
     )
+    prefixes: str = Field(
+        default="auto",
+        description="put before texts that become vectors: none, or QUERY|PASSAGE; auto: what E5 models want",
+    )
     delimiter: str = Field(
         default="", description="what separates several labels in one cell; found when not given"
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -50,6 +51,19 @@ class Descent:
 
 
 @dataclass(frozen=True)
+class Together:
+    """A loss that holds all examples of a step against each other.
+
+    Attributes:
+        pool: outputs of a piece -> (E, ...) what is compared.
+        loss: that of all pieces, and their targets -> (E,) losses.
+    """
+
+    pool: Callable[[torch.Tensor, Batch], torch.Tensor]
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
 class Work:
     """What the loop works on.
 
@@ -58,16 +72,17 @@ class Work:
         forward: a batch -> its outputs.
         start_training: puts dropout on where it belongs.
         losses: outputs, batch, targets of its examples -> (U,), the loss of every answer.
-        weigh: targets -> the number of answers, which a step's loss is the mean over.
+        weigh: rows -> the number of answers, which a step's loss is the mean over.
         tokens, targets, rows: the data, and which of its rows to train on.
         validate: () -> metrics with `score`, larger is better; None without validation rows.
+        together: for a loss over the whole step; None where the pieces of a step do not know each other.
     """
 
     model: nn.Module
     forward: Forward
     start_training: Callable[[], None]
     losses: Callable[[torch.Tensor, Batch, NDArray[Any]], torch.Tensor]
-    weigh: Callable[[NDArray[Any]], int]
+    weigh: Callable[[Ints], int]
     tokens: Tokens
     targets: NDArray[Any]
     rows: Ints
@@ -75,6 +90,7 @@ class Work:
     device: str
     head_prefixes: tuple[str, ...]
     validate: Callable[[], dict[str, float]] | None = None
+    together: Together | None = None
 
 
 def rate_factor(schedule: str, step: int, total: int, warmup: float) -> float:
@@ -165,19 +181,59 @@ def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -
 
 
 def train_step(work: Work, descent: Descent, step: Step, optimizer: torch.optim.Optimizer) -> float:
-    """One step of the optimiser over all pieces of `step`; returns its mean loss."""
+    """One step of the optimiser over all pieces of `step`; returns its mean loss over all answers."""
     optimizer.zero_grad(set_to_none=True)
-    total, weight = 0.0, max(1, sum(work.weigh(work.targets[piece]) for piece in step.pieces))
-    for piece in step.pieces:
-        batch = work.tokens.batch(piece, pad_id=work.pad_id, device=work.device)
-        loss = work.losses(work.forward(batch), batch, work.targets[piece]).sum() / weight
-        loss.backward()  # type: ignore[no-untyped-call]
-        total += float(loss.detach())
+    total, weight = 0.0, max(1, sum(work.weigh(piece) for piece in step.pieces))
+    if work.together is not None and len(step.pieces) > 1:
+        total = _backward_together(work, work.together, step, weight)
+    else:
+        for piece in step.pieces:
+            batch = work.tokens.batch(piece, pad_id=work.pad_id, device=work.device)
+            loss = work.losses(work.forward(batch), batch, work.targets[piece]).sum() / weight
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
     if descent.clip > 0:
         parameters = [one for group in optimizer.param_groups for one in group["params"]]
         nn.utils.clip_grad_norm_(parameters, descent.clip)
     optimizer.step()
     return total
+
+
+def _backward_together(work: Work, together: Together, step: Step, weight: int) -> float:
+    """Gradients of a loss over the whole step in the memory of one piece (Gao et al. 2021, arXiv:2101.06983).
+
+    Every piece runs without gradients; the loss over all gives the gradient of what is compared; every
+    piece runs again, with the same dropout, and passes its share on.
+    """
+    batches = [work.tokens.batch(piece, pad_id=work.pad_id, device=work.device) for piece in step.pieces]
+    states, parts = [], []
+    with torch.no_grad():
+        for batch in batches:
+            states.append(_random_state(work.device))
+            parts.append(together.pool(work.forward(batch), batch))
+    whole = torch.cat(parts).requires_grad_()
+    targets = torch.as_tensor(work.targets[np.concatenate(step.pieces)], device=whole.device)
+    loss = together.loss(whole, targets).sum() / weight
+    (gradient,) = torch.autograd.grad(loss, whole)
+    after = _random_state(work.device)
+    shares = torch.split(gradient, [len(part) for part in parts])
+    for batch, state, share in zip(batches, states, shares, strict=True):
+        _set_random_state(work.device, state)
+        together.pool(work.forward(batch), batch).backward(share)  # type: ignore[no-untyped-call]
+    _set_random_state(work.device, after)
+    return float(loss.detach())
+
+
+def _random_state(device: str) -> tuple[torch.Tensor, ...]:
+    """Of the processor, and of the GPU that dropout runs on."""
+    own = torch.get_rng_state()
+    return (own, torch.cuda.get_rng_state()) if device == "cuda" else (own,)
+
+
+def _set_random_state(device: str, state: tuple[torch.Tensor, ...]) -> None:
+    torch.set_rng_state(state[0])
+    if device == "cuda":
+        torch.cuda.set_rng_state(state[1])
 
 
 def _set_rates(optimizer: torch.optim.Optimizer, descent: Descent, step: int, total: int) -> None:

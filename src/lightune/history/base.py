@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal
 
-Kind = Literal["classes", "labels", "number", "tags", "text", "events"]
+Kind = Literal["classes", "labels", "number", "tags", "text", "text spans", "vectors", "events"]
 Texts = Sequence[tuple[str, ...]]
 
 
@@ -15,7 +15,8 @@ class Baseline(ABC):
 
     Args:
         kind: the form of one gold answer: "classes" a label name, "labels" a list of them, "number" a float,
-            "tags" a tag a word; texts are then the words.
+            "tags" a tag a word; texts are then the words; "vectors" none, and a matrix (B, V) a side is
+            answered.
         is_balanced: whether rare classes weigh as much as frequent ones.
     """
 

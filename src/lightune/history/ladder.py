@@ -50,12 +50,16 @@ def run_baselines(
 
 def baselines_for(kind: Kind) -> list[type[Baseline]]:
     """The simple models that know this form of gold."""
-    if kind in {"text", "events"}:
+    if kind in {"text", "text spans", "events"}:
         return []
     if kind == "tags":
         from lightune.history.word_tags import MajorityTag, WordTags
 
         return [MajorityTag, WordTags]
+    if kind == "vectors":
+        from lightune.history.word_vectors import TfIdfVectors
+
+        return [TfIdfVectors]
     from lightune.history.majority import Majority
     from lightune.history.tfidf import TfIdf
 

@@ -41,7 +41,7 @@ class TfIdf(Baseline):
     def fit(self, texts: Texts, gold: Sequence[Any]) -> TfIdf:
         """Count the words, then fit the linear model."""
         flat = [text for row in texts for text in row]
-        self.vectorizer_, counted = _fit_vectorizer(flat, num_rows=len(texts))
+        self.vectorizer_, counted = fit_vectorizer(flat, num_rows=len(texts))
         features = counted if len(flat) == len(texts) else self._features(texts)
         if self.kind == "number":
             self.predictor_ = _fit_number(features, np.array(gold, dtype=np.float64))
@@ -106,7 +106,7 @@ def _fit_transform(vectorizer: Any, texts: Sequence[str]) -> Any:
         return None
 
 
-def _fit_vectorizer(texts: Sequence[str], *, num_rows: int) -> tuple[Pieces, Any]:
+def fit_vectorizer(texts: Sequence[str], *, num_rows: int) -> tuple[Pieces, Any]:
     """A fitted vectorizer, and the weights of `texts`."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 

@@ -58,6 +58,8 @@ class Method(ABC):
     name: str
     summary: str
     paper: str
+    kept = "below --method.layers"
+    """What of the network can be read once and stored."""
     head: str = "standard"
     """The head it gets unless the person says `--head`."""
     opens_with: Literal["peft", "transformers", "lightune"] = "lightune"
@@ -121,6 +123,15 @@ class Method(ABC):
     def loading_code(self, backbone: Transformer) -> str:
         """Python lines that open the run, in its folder, without lightune; "" where only lightune can."""
         return ""
+
+
+def require_new_head(name: str, backbone: Transformer) -> None:
+    """Raise `UserError` where a method that trains new outputs only meets a network that has its own."""
+    if backbone.spec.is_language_model:
+        hint = "Take --method lora, with --method.layers 8 to keep the lower ones cached."
+        raise UserError(
+            f"--method {name} trains new outputs; a text is written by the model's own", hint=hint
+        )
 
 
 def trained_state(model: nn.Module) -> dict[str, torch.Tensor]:

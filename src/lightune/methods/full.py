@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from lightune.methods.base import LayeredSettings, Method, MethodSettings, Recipe
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from lightune.backbones.transformer import Transformer
 
 
@@ -31,27 +33,31 @@ class Full(Method):
 
     def save(self, backbone: Transformer, folder: Path) -> None:
         """A transformers folder; lightune's own format under a head of lightune's."""
-        if self.head != "standard":
+        if not self._is_plain(backbone):
             return super().save(backbone, folder)
         from lightune.backbones.transformer import quiet_transformers
 
         with quiet_transformers():
-            backbone.model.save_pretrained(folder)  # type: ignore[operator]
+            _whole(backbone).save_pretrained(folder)  # type: ignore[operator]
         return None
+
+    def _is_plain(self, backbone: Transformer) -> bool:
+        """Whether there is nothing that transformers lacks: its own head, or none at all."""
+        return self.head == "standard" or backbone.spec.is_vector
 
     def load(self, backbone: Transformer, folder: Path) -> None:
         """The weights of the transformers folder."""
-        if self.head != "standard":
+        if not self._is_plain(backbone):
             return super().load(backbone, folder)
         from safetensors.torch import load_model
 
-        load_model(backbone.model, folder / "model.safetensors")
+        load_model(_whole(backbone), folder / "model.safetensors")
         self.apply(backbone)
         return None
 
     def loading_code(self, backbone: Transformer) -> str:
         """Transformers alone."""
-        if self.head != "standard":
+        if not self._is_plain(backbone):
             return super().loading_code(backbone)
         return (
             f"from transformers import {backbone.spec.auto_class}, AutoTokenizer\n\n"
@@ -59,3 +65,8 @@ class Full(Method):
             f"model = {backbone.spec.auto_class}.from_pretrained(folder)\n"
             "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
         )
+
+
+def _whole(backbone: Transformer) -> nn.Module:
+    """What transformers saves: all of it, or what lies under the pooling that makes vectors."""
+    return backbone.base if backbone.spec.is_vector else backbone.model

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from lightune.backbones.base import Reduction, Tap
-from lightune.methods.base import Method, Recipe
+from lightune.methods.base import Method, Recipe, require_new_head
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +25,7 @@ class Head(Method):
     summary = "only a head trains, on cached features"
     paper = "Alain and Bengio 2016, arXiv:1610.01644"
     head = "mean"
+    kept = "all layers"
 
     def recipe(self, num_rows: int) -> Recipe:
         """Many cheap epochs: a step costs next to nothing on cached features."""
@@ -48,6 +49,10 @@ class Head(Method):
 
     def apply(self, backbone: Transformer) -> None:
         """The head and the pooler train."""
+        require_new_head(self.name, backbone)
         backbone.model.requires_grad_(False)
+        if backbone.spec.is_vector:
+            backbone.model.head.add_projection()  # type: ignore[union-attr,operator]
+            backbone.model.get_submodule("head").requires_grad_(True)
         for name in backbone.head_modules():
             backbone.model.get_submodule(name).requires_grad_(True)

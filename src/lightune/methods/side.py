@@ -18,7 +18,7 @@ from torch import nn
 from lightune.backbones.base import Tap
 from lightune.backbones.heads import attend, reduce_tokens
 from lightune.core.errors import UserError
-from lightune.methods.base import Method, MethodSettings, Recipe
+from lightune.methods.base import Method, MethodSettings, Recipe, require_new_head
 
 if TYPE_CHECKING:
     from lightune.backbones.transformer import Transformer
@@ -70,6 +70,12 @@ class SideNetwork(nn.Module):
         nn.init.zeros_(self.query.weight)
         nn.init.zeros_(self.output.weight)
 
+    def start_at_nothing(self) -> None:
+        """Zero output before training, where it is added to vectors that mean something already."""
+        for linear in (self.output, self.skip):
+            nn.init.zeros_(linear.weight)
+            nn.init.zeros_(linear.bias)
+
     def forward(self, rungs: list[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
         """R tensors (B, T, H), mask (B, T) -> (B, C) or (B, T, C)."""
         is_padding = ~mask.bool()
@@ -95,6 +101,7 @@ class Side(Method):
     summary = "a small network beside the frozen one, on cached states of several depths"
     paper = "Sung et al. 2022, arXiv:2206.06522"
     head = "mean"
+    kept = "all layers"
     settings: SideSettings
 
     def recipe(self, num_rows: int) -> Recipe:
@@ -117,9 +124,12 @@ class Side(Method):
     def logits(
         self, backbone: Transformer, activations: Mapping[Tap, torch.Tensor], batch: Batch
     ) -> torch.Tensor:
-        """(B, C) logits of the side network."""
+        """(B, C) logits of the side network; for vectors (B, H) it adds to the model's own."""
         rungs = [activations[tap] for tap in sorted(activations)]
         logits: torch.Tensor = backbone.model.side(rungs, batch.attention_mask)  # type: ignore[operator]
+        if backbone.spec.is_vector:
+            backbone.base.eval()  # it is frozen: its own vector comes without dropout
+            logits = logits + backbone.above(rungs[-1], batch, max(activations))
         return logits
 
     def forward(self, backbone: Transformer, batch: Batch) -> torch.Tensor:
@@ -133,6 +143,7 @@ class Side(Method):
         Raises:
             UserError: layers that share their weights cannot be read at several depths.
         """
+        require_new_head(self.name, backbone)
         if backbone.structure.is_shared and self.settings.rungs > 1:
             if "rungs" not in self.settings.model_fields_set:  # nobody asked for them
                 self.settings = self.settings.model_copy(update={"rungs": 1})
@@ -143,6 +154,9 @@ class Side(Method):
             )
         backbone.model.requires_grad_(False)
         spec = backbone.spec
-        sizes = (backbone.width, len(self.taps(backbone.depth)), spec.num_labels)
+        num_outputs = backbone.width if spec.is_vector else spec.num_labels
+        sizes = (backbone.width, len(self.taps(backbone.depth)), num_outputs)
         network = SideNetwork(sizes, self.settings, is_per_token=spec.is_per_token)
+        if spec.is_vector:
+            network.start_at_nothing()
         backbone.model.side = network.to(backbone.device)

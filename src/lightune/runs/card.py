@@ -16,6 +16,7 @@ PIPELINES = {
     "multilabel": "text-classification",
     "regress": "text-classification",
     "tag": "token-classification",
+    "retrieve": "sentence-similarity",
     "relation": "text-classification",
     "event": "token-classification",
 }
@@ -147,6 +148,8 @@ def _use(card: Card) -> str:
     python = (
         'import lightune\n\nrun = lightune.load(".")  # this folder\nprint(run.predict(["a text"])[0].label)'
     )
+    if card.task == "retrieve":
+        python = 'import lightune\n\nrun = lightune.load(".")  # this folder\nprint(run.vectors(["a text"]))'
     if card.task in {"regress", "pair"}:
         python = 'import lightune\n\nrun = lightune.load(".")  # this folder\n# then run.predict([...])'
     parts = [

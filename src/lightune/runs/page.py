@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from lightune.runs.marked import Html
+
 STYLE = """
 :root { color-scheme: light dark; --paper:#fff; --ink:#1d2430; --soft:#5b6675; --rule:#dde2e9;
   --card:#f5f7fa;
@@ -110,9 +112,13 @@ def table(
     head = "".join(f'<th scope="col"{style(i)}>{escape(name)}</th>' for i, name in enumerate(header))
     lines = []
     for position, row in enumerate(rows):
-        cells = "".join(f"<td{style(i)}>{escape(str(cell))}</td>" for i, cell in enumerate(row))
+        cells = "".join(f"<td{style(i)}>{_cell(cell)}</td>" for i, cell in enumerate(row))
         lines.append(f"<tr{' class=own' if position == own else ''}>{cells}</tr>")
     if not lines:
         return ""
     body = "".join(lines)
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _cell(value: object) -> str:
+    return value if isinstance(value, Html) else escape(str(value))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -11,12 +11,16 @@ from typing import Any
 
 from lightune.core.rows import Problem
 from lightune.runs import charts, words
+from lightune.runs.marked import hues_of, inside, is_spans, marked, shown_part
 from lightune.runs.page import facts, page, paragraph, section, table
 
+SIDES = ("gold", "predicted")
 MAX_CLASSES_IN_HEAT_MAP = 20
 MAX_MISTAKES = 30
 MAX_PROBLEMS = 50
 MAX_TEXT = 600
+MAX_SPAN_TEXT = 300
+MANY_TYPES = 12  # from here on only the spans that differ are marked
 
 
 @dataclass
@@ -205,8 +209,11 @@ def _scatter(report: Report) -> str:
 def _mistakes(report: Report) -> str:
     """The mistakes that the model was surest of, or the numbers it missed most."""
     has_probability = any(_is_number(m.get("probability")) for m in report.mistakes)
+    shown = report.mistakes[:MAX_MISTAKES]
+    if any(mistake["gold"] or mistake["predicted"] for mistake in shown) and all(map(_has_spans, shown)):
+        return _marked_mistakes(shown)
     rows = []
-    for mistake in report.mistakes[:MAX_MISTAKES]:
+    for mistake in shown:
         texts = " ⏐ ".join(charts.shorten(str(one), MAX_TEXT) for one in mistake["texts"])
         answers = [_answer(mistake["gold"]), _answer(mistake["predicted"])]
         probability = mistake.get("probability")
@@ -218,6 +225,39 @@ def _mistakes(report: Report) -> str:
         "the top here. Rows are counted from 0."
     )
     return section("Worst mistakes", plain, table(header, rows, numbers=(0, 4), texts=(1,)))
+
+
+def _has_spans(mistake: Mapping[str, Any]) -> bool:
+    return is_spans(mistake["gold"]) and is_spans(mistake["predicted"])
+
+
+def _marked_mistakes(mistakes: Sequence[Mapping[str, Any]]) -> str:
+    """The texts twice, with the right spans and with the model's, in colour."""
+    types = [span["type"] for one in mistakes for side in SIDES for span in one[side]]
+    hues = hues_of(types)
+    rows = []
+    for mistake in mistakes:
+        text = str(mistake["texts"][0])
+        both = _differing(mistake) if len(hues) > MANY_TYPES else (mistake["gold"], mistake["predicted"])
+        start, end = shown_part(text, [*both[0], *both[1]], MAX_SPAN_TEXT)
+        sides = [marked(text[start:end], inside(spans, start, end), hues) for spans in both]
+        rows.append((mistake.get("row", ""), *sides))
+    plain = (
+        "The held-out texts it got wrong though it was sure, with the right spans and with the model's. Look "
+        "for wrong labels in the data first. Rows are counted from 0."
+    )
+    header = ("Row", "Right answer", "Model's answer")
+    return section("Worst mistakes", plain, table(header, rows, numbers=(0,), texts=(1, 2)))
+
+
+def _differing(mistake: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
+    """The right spans that the model has not, and the model's that are not right."""
+    sides = [{(one["start"], one["end"], one["type"]): one for one in mistake[side]} for side in SIDES]
+    gold, predicted = sides
+    return (
+        [one for key, one in gold.items() if key not in predicted],
+        [one for key, one in predicted.items() if key not in gold],
+    )
 
 
 def _answer(answer: Any) -> str:

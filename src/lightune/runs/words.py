@@ -15,6 +15,7 @@ METRIC_NAMES = {
     "pearson": "Pearson correlation",
     "spearman": "Spearman correlation",
     "expected_calibration_error": "calibration error",
+    "mrr": "mean reciprocal rank",
 }
 METRIC_MEANINGS = {
     "accuracy": "share of rows whose answer is right",
@@ -26,12 +27,22 @@ METRIC_MEANINGS = {
     "matthews": "agreement beyond chance: 0 is guessing, 1 is perfect",
     "pearson": "how straight predictions follow the true numbers: 0 not at all, 1 exactly",
     "spearman": "how well predictions put the rows in the true order: 0 not at all, 1 exactly",
+    "recall@1": "share of texts whose right partner is the nearest of all candidates",
+    "recall@5": "share of texts whose right partner is among the five nearest",
+    "recall@10": "share of texts whose right partner is among the ten nearest",
+    "mrr": "one over the place of the right partner, on average: 1 is always first, 0.5 always second",
+    "triplet_accuracy": "share of texts that are nearer to their positive than to their negative",
     "mean_absolute_error": "how far off a prediction is on average; smaller is better",
     "root_mean_squared_error": "the same, where large errors weigh more; smaller is better",
     "expected_calibration_error": "how far the probabilities are from the truth; smaller is better",
 }
-MODEL_NAMES = {"majority": "commonest answer", "tfidf_lr": "word counts (TF-IDF)"}
-LEADING = ("accuracy", "f1", "pearson", "spearman", "exact_match")
+MODEL_NAMES = {
+    "majority": "commonest answer",
+    "tfidf_lr": "word counts (TF-IDF)",
+    "tfidf_cosine": "word counts (TF-IDF)",
+    "untouched": "the model untouched",
+}
+LEADING = ("accuracy", "f1", "pearson", "spearman", "exact_match", "recall@1", "mrr")
 
 
 def metric_name(name: str) -> str:

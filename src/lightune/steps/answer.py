@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from lightune import tasks
+from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
-from lightune.core.rows import Row
+from lightune.core.rows import Row, Table
 from lightune.data.columns import Columns, find_columns
-from lightune.data.profile import label_profile
+from lightune.data.profile import LabelProfile, label_profile, no_labels
 from lightune.data.read import read, stream
 from lightune.data.settings import DataSettings
+from lightune.data.sides import find_sides
 from lightune.data.write import Writer
 from lightune.run import Run, load
-from lightune.runs.folder import read_state
+from lightune.runs.folder import RunState, read_state
 from lightune.steps.gather import examples_of, no_label
+from lightune.tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def answer(
     first = next(rows, None)
     if first is None:
         raise UserError("there are no rows", file=data)
-    columns, output = wanted.text or text_columns(state.text, first), wanted.output
+    columns, output = wanted.text or text_columns(read_columns(state), first), wanted.output
     Run._require_texts(first, columns)
     run = load(folder, show)
     answers = run.predict_rows(chain([first], rows), columns, wanted.precision)
@@ -67,6 +71,22 @@ def answer(
     return {"output": output, "count": number, "seconds": seconds}
 
 
+def _columns_to_assess(
+    state: RunState, table: Table, text: tuple[str, ...] | None, label: str | None, delimiter: str
+) -> tuple[Columns, LabelProfile]:
+    """The columns that hold texts and gold answers; a run that was trained without labels needs none."""
+    kind = plugins.load(tasks, state.task, Task)  # type: ignore[type-abstract]
+    if not kind.needs_label:
+        columns = find_sides(table, text, label if state.label else "")
+        if state.label and columns.label is None:
+            raise no_label(table)
+        return columns, no_labels(len(table))
+    columns = find_columns(table, text, label)
+    if columns.label is None:
+        raise no_label(table)
+    return columns, label_profile(table, columns.label, delimiter=delimiter)
+
+
 def _write(answers: Iterator[dict[str, Any]], output: str | None, names: list[str]) -> int:
     number = 0
     with Writer(output, names) as writer:
@@ -74,6 +94,12 @@ def _write(answers: Iterator[dict[str, Any]], output: str | None, names: list[st
             writer.write(row)
             number += 1
     return number
+
+
+def read_columns(state: RunState) -> list[str]:
+    """The columns of training that a prediction reads."""
+    kind = plugins.load(tasks, state.task, Task)  # type: ignore[type-abstract]
+    return list(kind.reads(state.text))
 
 
 def text_columns(trained: list[str], row: Row) -> tuple[str, ...]:
@@ -102,12 +128,29 @@ def assess(
     table = splits.test or splits.train
     wanted_text = text or (tuple(state.text) if all(name in table.columns for name in state.text) else None)
     wanted_label = label or (state.label if state.label in table.columns else None)
-    columns: Columns = find_columns(table, wanted_text or splits.text, wanted_label or splits.label)
-    if columns.label is None:
-        raise no_label(table)
-    profile = label_profile(table, columns.label, delimiter=settings.delimiter)
+    columns, profile = _columns_to_assess(
+        state, table, wanted_text or splits.text, wanted_label or splits.label, settings.delimiter
+    )
     run = load(folder, show)
     found = [one for one in examples_of(run.task, table.rows, columns, profile) if one.gold is not None]
     if not found:
         raise UserError("no row has a label", file=table.file, column=columns.label)
     return {"metrics": run.evaluate(found), "rows": len(found), "run": str(folder)}
+
+
+def write(folder: Path, prompts: Sequence[str], *, how: Mapping[str, Any], show: Show) -> list[str]:
+    """One new text for every prompt.
+
+    Raises:
+        UserError: no prompt, a way of drawing that makes no sense, or a run that does not write.
+    """
+    if not prompts:
+        raise UserError("there is no prompt", hint="Give --prompt TEXT, or one a line on standard input.")
+    state = read_state(folder)
+    if state.task not in {"instruct", "translate"}:
+        raise UserError(f"this run does not write texts: its task is {state.task}", file=folder)
+    from lightune.backbones.writer import Writing
+
+    chosen = Writing(**how)
+    chosen.check()
+    return load(folder, show).generate(prompts, chosen)

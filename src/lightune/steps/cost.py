@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import head_prefixes, num_trainable, resolve_descent
-from lightune.steps.prepare import Prepared, choose_model, make_forward, open_unread
+from lightune.steps.prepare import Prepared, choose_model, head_of, make_forward, open_unread
 
 if TYPE_CHECKING:
     import torch
@@ -120,7 +120,6 @@ def calibration_of(
         batch_rows=descent.batch_rows,
         batch_tokens=descent.batch_tokens,
     )
-    targets = targets_for(prepared, gathered)
 
     def below(batch: Batch) -> Mapping[Tap, torch.Tensor]:
         with computing(prepared.pace.precision, backbone.device):
@@ -134,8 +133,7 @@ def calibration_of(
         )
 
     def step_loss(batch: Batch) -> torch.Tensor:
-        logits = gathered.task.pool(forward(batch), batch)
-        return gathered.task.loss(logits, targets(len(logits))).mean()
+        return gathered.task.pool(forward(batch), batch).float().square().mean()  # as long as the loss takes
 
     speeds = prepared.pace.speeds
     passes = Passes(
@@ -153,14 +151,6 @@ def calibration_of(
     return engine_plan.calibrate(passes, batches, prepared.tokens.num_tokens * descent.epochs)
 
 
-def targets_for(prepared: Prepared, gathered: Gathered) -> Callable[[int], torch.Tensor]:
-    """Any n targets of the right form."""
-    import torch
-
-    first = gathered.task.join(prepared.targets[gathered.train[:1]])[:1]
-    return lambda number: torch.as_tensor(np.repeat(first, number, axis=0), device=prepared.backbone.device)
-
-
 def sizes_of(
     prepared: Prepared, gathered: Gathered, descent: Descent, *, fixed: float, missing: int
 ) -> Sizes:
@@ -173,7 +163,8 @@ def sizes_of(
             1.04 * engine_plan.padded_tokens(tokens, gathered.train, descent.batch_rows * longest)
         ),
         held_tokens=engine_plan.padded_tokens(tokens, gathered.validation, READ_TOKENS),
-        test_tokens=engine_plan.padded_tokens(tokens, gathered.test, READ_TOKENS),
+        test_tokens=(1 + gathered.task.is_able)
+        * engine_plan.padded_tokens(tokens, gathered.test, READ_TOKENS),
         missing_tokens=missing,
         biggest_piece=min(descent.batch_tokens, descent.batch_rows * longest),
         epochs=descent.epochs,
@@ -208,14 +199,14 @@ def require_budget(request: Request, planned: Planned) -> None:
 
 def plan_methods(request: Request, gathered: Gathered, show: Show) -> dict[str, Any]:
     """Every method's cost on this data, cheapest first; nothing is trained or stored."""
-    source = choose_model(request, gathered.language, show, gathered.decisions)
+    source = choose_model(request, gathered, show)
     names = plugins.names(methods) if request.method == "auto" else [request.method_name]
     rows = []
     with show.bar("measuring", len(names)) as bar:
         for name in names:
             kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
-            head = kind.head if request.head == "auto" else request.head
             try:
+                head = head_of(kind, request, gathered.task)
                 rows.append(_cost_of(request, gathered, source, kind(request.method_settings(name), head)))
             except UserError as error:
                 show.warn(f"{name}: {error.problem}")

@@ -18,7 +18,7 @@ from lightune.steps.measure import Measured
 from lightune.steps.prepare import Prepared
 from lightune.tasks.base import Task
 
-SHOWN = ("accuracy", "f1", "matthews", "pearson", "spearman", "mean_absolute_error")
+SHOWN = ("accuracy", "f1", "matthews", "pearson", "spearman", "mean_absolute_error", "recall@1", "mrr")
 
 
 def guard_data(work: Path, prepared: Prepared, task: Task) -> None:

@@ -22,8 +22,9 @@ from lightune.data.bundled import names as bundled_names
 from lightune.data.check import check
 from lightune.data.columns import Columns, find_columns
 from lightune.data.language import language
-from lightune.data.profile import LabelProfile, label_profile
+from lightune.data.profile import LabelProfile, label_profile, no_labels
 from lightune.data.read import read
+from lightune.data.sides import find_sides, looks_like_sides
 from lightune.data.split import k_folds, split
 from lightune.request import Request
 from lightune.tasks.base import Task
@@ -76,18 +77,16 @@ def gather(request: Request, show: Show) -> Gathered:
     began = time.perf_counter()
     decisions = Decisions()
     splits = read_splits(request, show)
-    known = find_columns(splits.train, request.text or splits.text, request.label or splits.label)
+    known = columns_of(request, splits)
     for decision in known.reasons.taken:
         decisions.taken.append(decision)
-    if known.label is None:
-        raise no_label(splits.train)
-    profile = label_profile(splits.train, known.label, delimiter=request.data_settings.delimiter)
+    profile = profile_of(request, splits, known)
     name = choose_task(request, splits, profile, len(known.text), decisions)
     require_texts(name, known, splits.train)
     problems = check(splits, known, task=name, delimiter=request.data_settings.delimiter)
     stop_on_fatal(problems)
     task = plugins.load(tasks, name, Task)()  # type: ignore[type-abstract]
-    code, why = language([str(row.values.get(known.text[0]) or "") for row in splits.train.rows[:2000]])
+    code, why = _language(splits.train, known.text if task.kind == "vectors" else known.text[:1])
     decisions.add("language", code, why)
     parts = _examples(splits, known, profile, task, decisions)
     if request.data_settings.duplicates == "drop":
@@ -97,7 +96,7 @@ def gather(request: Request, show: Show) -> Gathered:
         parts["train"] = kept
     if not parts["train"]:
         raise UserError("no row has both a text and a label", file=splits.train.file)
-    groups = _groups(splits, parts["train"], request.data_settings.group)
+    groups = _groups(splits, parts["train"], request.data_settings.group) or task.groups(parts["train"])
     train, validation, test, words = _divide(request, parts, groups, is_classes=task.kind == "classes")
     decisions.add("split", *words)
     examples = parts["train"] + parts["validation"] + parts["test"]
@@ -134,6 +133,47 @@ def read_splits(request: Request, show: Show) -> Splits:
     return splits
 
 
+def is_without_label(request: Request, splits: Splits) -> str:
+    """Why the rows need no label: the task asked for, or what the columns are called; "" when they do."""
+    name = splits.task if request.task == "auto" else request.task
+    if name:
+        kind = plugins.load(tasks, name, Task)  # type: ignore[type-abstract]
+        return "" if kind.needs_label else "as asked"
+    is_open = request.label is None and request.text is None
+    return looks_like_sides(splits.train) if is_open else ""
+
+
+def columns_of(request: Request, splits: Splits) -> Columns:
+    """The columns asked for, those the format knows, or those found."""
+    text, label = request.text or splits.text, request.label or splits.label
+    if is_without_label(request, splits):
+        return find_sides(splits.train, text, label)
+    return find_columns(splits.train, text, label)
+
+
+def profile_of(request: Request, splits: Splits, columns: Columns) -> LabelProfile:
+    """What the labels look like; an empty profile where none are needed.
+
+    Raises:
+        UserError: there is no label, and the task needs one.
+    """
+    if columns.label is not None:
+        return label_profile(splits.train, columns.label, delimiter=request.data_settings.delimiter)
+    if not is_without_label(request, splits):
+        raise no_label(splits.train)
+    return no_labels(len(splits.train))
+
+
+def _language(table: Table, names: Sequence[str]) -> tuple[str, str]:
+    """The language of some columns; `multilingual` where they differ."""
+    rows = table.rows[:2000]
+    found = [language([str(row.values.get(name) or "") for row in rows]) for name in names]
+    codes = list(dict.fromkeys(code for code, _ in found))
+    if len(codes) == 1:
+        return found[0]
+    return "multilingual", " and ".join(codes)
+
+
 def choose_task(
     request: Request, splits: Splits, profile: LabelProfile, num_texts: int, decisions: Decisions
 ) -> str:
@@ -144,6 +184,9 @@ def choose_task(
     if splits.task:
         decisions.add("task", splits.task, f"what {splits.train.format} is for")
         return splits.task
+    if reason := is_without_label(request, splits):
+        decisions.add("task", "retrieve", reason)
+        return "retrieve"
     found = []
     for name in plugins.names(tasks):
         kind = plugins.load(tasks, name, Task)  # type: ignore[type-abstract]
@@ -165,9 +208,15 @@ def choose_task(
 def require_texts(task: str, columns: Columns, table: Table) -> None:
     """Raise `UserError` when a pair is asked for and there is one text, or more texts than two."""
     number = len(columns.text)
-    if number > 2 or (task == "pair" and number != 2):
+    kind = plugins.load(tasks, task, Task)  # type: ignore[type-abstract]
+    if not kind.least_texts <= number <= kind.most_texts:
         named = ", ".join(map(repr, columns.text))
-        wanted = "two text columns" if task == "pair" else "one text column, or two"
+        known = {
+            (1, 2): "one text column, or two",
+            (2, 2): "two text columns",
+            (2, 3): "two text columns, or three",
+        }
+        wanted = known[kind.least_texts, kind.most_texts]
         raise UserError(
             f"the task {task} reads {wanted}, not {number} ({named})",
             file=table.file,
@@ -200,7 +249,8 @@ def examples_of(
     """Typed examples; without a profile the gold answers are left out."""
     found = []
     for row in rows:
-        gold = task.gold(row, columns.label, profile) if profile and columns.label else None
+        is_known = profile is not None and (columns.label or not task.needs_label)
+        gold = task.gold(row, columns.label or "", profile) if is_known and profile else None
         found.append(task.row_to_example(row, columns.text, gold))
     return found
 

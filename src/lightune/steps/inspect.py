@@ -7,10 +7,8 @@ from typing import Any
 from lightune.core.progress import Show
 from lightune.core.rows import Decisions
 from lightune.data.check import check
-from lightune.data.columns import find_columns
-from lightune.data.profile import label_profile
 from lightune.request import Request
-from lightune.steps.gather import choose_task, no_label, read_splits, require_texts
+from lightune.steps.gather import choose_task, columns_of, profile_of, read_splits, require_texts
 
 
 def inspect(request: Request, show: Show) -> dict[str, Any]:
@@ -20,10 +18,8 @@ def inspect(request: Request, show: Show) -> dict[str, Any]:
         UserError: the file cannot be read at all, or a named column is not there.
     """
     splits = read_splits(request, show)
-    columns = find_columns(splits.train, request.text or splits.text, request.label or splits.label)
-    if columns.label is None:
-        raise no_label(splits.train)
-    profile = label_profile(splits.train, columns.label, delimiter=request.data_settings.delimiter)
+    columns = columns_of(request, splits)
+    profile = profile_of(request, splits, columns)
     task = choose_task(request, splits, profile, len(columns.text), Decisions())
     require_texts(task, columns, splits.train)
     problems = check(splits, columns, task=task, delimiter=request.data_settings.delimiter)
@@ -40,7 +36,7 @@ def inspect(request: Request, show: Show) -> dict[str, Any]:
             for one in problems
         ],
         "rows": len(splits.train),
-        "labels": profile.distinct if task != "regress" else {},
+        "labels": profile.distinct if task not in {"regress", "retrieve"} else {},
         "task": task,
         "columns": {"text": list(columns.text), "label": columns.label},
     }

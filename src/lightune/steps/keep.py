@@ -15,6 +15,7 @@ from lightune.request import Request
 from lightune.runs.card import Card, write_card
 from lightune.runs.folder import RunState, finish, write_state
 from lightune.runs.report import Report, write_report
+from lightune.runs.sentence_layout import write_sentence_layout
 from lightune.steps.gather import Gathered
 from lightune.steps.measure import Measured, confusion, main_of, mistakes
 from lightune.steps.prepare import Prepared, limits_state
@@ -114,6 +115,10 @@ def _write_all(outcome: Outcome, work: Path, output: Path) -> None:
     prepared.backbone.tokenizer.save_pretrained(work)
     write_state(work, run_state(outcome), settings_of(outcome), outcome.summary)
     _write_splits(outcome, work)
+    task = outcome.gathered.task
+    if task.kind == "vectors" and prepared.method.opens_with == "transformers":
+        shape = (prepared.method.head, prepared.backbone.width, prepared.limits.max_length)
+        write_sentence_layout(work, *shape, getattr(task, "prefixes", ("", "")))
     write_card(work / "README.md", card_of(outcome, output))
     write_report(work / "report.html", report_of(outcome, output))
 
@@ -135,6 +140,11 @@ def card_of(outcome: Outcome, output: Path) -> Card:
     gathered, prepared = outcome.gathered, outcome.prepared
     main = outcome.main
     code = prepared.method.loading_code(prepared.backbone)
+    if code and gathered.task.kind == "vectors":
+        is_whole = prepared.backbone.structure.is_encoder_decoder  # its encoder alone answers
+        code = (
+            "" if is_whole else code + gathered.task.using(prepared.method.head, prepared.limits.max_length)
+        )
     return Card(
         title=output.name,
         task=gathered.task.name,

@@ -14,7 +14,7 @@ from lightune.core.rows import Decisions, Example
 from lightune.core.tokens import Ints
 from lightune.engine import checkpoint as checkpoints
 from lightune.engine.checkpoint import Progress
-from lightune.engine.loop import Descent, Work, fit
+from lightune.engine.loop import Descent, Together, Work, fit
 from lightune.engine.predict import READ_TOKENS, logits_of, settle
 from lightune.request import Request
 from lightune.steps.gather import Gathered
@@ -23,6 +23,7 @@ from lightune.tasks.base import Task
 
 # LoRA on movie sentences: 1,024 train 8% faster than 2,048 in 190 MB less (MiniLM, 2 cores, 2026-11).
 TOKENS_ON_CPU, TOKENS_ON_GPU = 1024, 8192
+TOKENS_OF_VECTORS = 2048  # a step of more pieces than one runs twice
 
 
 def resolve_descent(request: Request, prepared: Prepared, num_rows: int, decisions: Decisions) -> Descent:
@@ -44,7 +45,7 @@ def resolve_descent(request: Request, prepared: Prepared, num_rows: int, decisio
         decisions.add("recipe", values, recipe.reason)
     return Descent(
         **known,  # type: ignore[arg-type]
-        batch_tokens=asked.batch_tokens or batch_tokens_of(prepared.backbone.device),
+        batch_tokens=asked.batch_tokens or batch_tokens_of(prepared.backbone),
         optimizer=asked.optimizer,
         warmup=asked.warmup,
         weight_decay=asked.weight_decay,
@@ -54,9 +55,14 @@ def resolve_descent(request: Request, prepared: Prepared, num_rows: int, decisio
     )
 
 
-def batch_tokens_of(device: str) -> int:
-    """Padded tokens of a pass with gradients: few fill a processor's caches, many keep a GPU busy."""
-    return TOKENS_ON_CPU if device == "cpu" else TOKENS_ON_GPU
+def batch_tokens_of(backbone: Transformer) -> int:
+    """Padded tokens of a pass with gradients: few fill a processor's caches, many keep a GPU busy.
+
+    Vectors get more, since a step of several passes has to run them twice (`Together`).
+    """
+    if backbone.device != "cpu":
+        return TOKENS_ON_GPU
+    return TOKENS_OF_VECTORS if backbone.spec.is_vector else TOKENS_ON_CPU
 
 
 def learn(
@@ -81,7 +87,7 @@ def learn(
         metrics = task.metrics(answered, prepared.targets[held])
         return {
             **metrics,
-            "validation_loss": mean_loss(prepared, gathered, logits, held),
+            "validation_loss": task.mean_loss(logits, prepared.targets[held]),
             "score": metrics[task.best_by],
         }
 
@@ -90,7 +96,7 @@ def learn(
         forward=prepared.forward,
         start_training=lambda: prepared.method.start_training(backbone, prepared.cut),
         losses=task.losses,
-        weigh=task.weigh,
+        weigh=lambda some: task.weigh(prepared.tokens, some),
         tokens=prepared.tokens,
         targets=prepared.targets,
         rows=rows,
@@ -98,6 +104,7 @@ def learn(
         device=backbone.device,
         head_prefixes=head_prefixes(backbone),
         validate=validate if len(held) else None,
+        together=Together(task.pool, task.loss) if task.is_joint else None,
     )
     total = int(np.ceil(len(rows) / descent.batch_rows)) * descent.epochs
     with show.bar(f"training ({prepared.method.name})", total) as bar:
@@ -157,15 +164,6 @@ def answered_logits(
         )
 
     return settle(task, logits, gathered.part(rows), ask)
-
-
-def mean_loss(prepared: Prepared, gathered: Gathered, logits: np.ndarray, rows: Ints) -> float:
-    """The mean loss of given logits."""
-    import torch
-
-    task = gathered.task
-    known, wanted = task.join(logits), task.join(prepared.targets[rows])
-    return float(task.loss(torch.from_numpy(known), torch.as_tensor(wanted)).mean())
 
 
 def head_prefixes(backbone: Transformer) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,11 @@ from lightune.evaluate.classes import confusion_matrix
 from lightune.history.ladder import run_baselines
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import answered_logits
-from lightune.steps.prepare import Prepared
-from lightune.tasks.base import Intervals, Task
+from lightune.steps.prepare import Prepared, Written
+from lightune.tasks.base import Intervals, Prediction, Task
 
 SHOWN_MISTAKES = 30
+WRITTEN_ROWS, MOST_WRITTEN = 50, 96  # test rows that a model writes replies to, and tokens of each
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Measured:
     logits: NDArray[Any]
     rows: Ints
     seconds: float
+    written: list[Prediction] = field(default_factory=list)
 
 
 def measure(
@@ -52,7 +54,29 @@ def measure_all(prepared: Prepared, gathered: Gathered) -> dict[str, Measured]:
     if len(gathered.test):
         prepared.backbone.merge()
         found["test"] = measure(prepared, gathered, gathered.test)
+        if gathered.task.kind == "text":
+            written = write_and_compare(prepared, gathered, gathered.test)
+            found["test"].written = written.texts
+            found["test"].metrics |= written.metrics
+            found["test"].intervals |= written.intervals
+            found["test"].seconds += written.seconds
+            number, reason = len(written.texts), "the likeliest tokens, for the first test rows"
+            gathered.decisions.add("written to compare", f"{number} texts", reason)
     return found
+
+
+def write_and_compare(prepared: Prepared, gathered: Gathered, rows: Ints) -> Written:
+    """Let the model write for the first of `rows`, and see how like the right texts that is."""
+    from lightune.backbones.writer import Writer, Writing
+
+    began = time.perf_counter()
+    examples = gathered.part(rows[:WRITTEN_ROWS])
+    longest = max(len(prepared.backbone.tokenizer(str(one.gold))["input_ids"]) for one in examples)
+    how = Writing(max_new_tokens=min(MOST_WRITTEN, longest + 8))
+    texts = gathered.task.generate(Writer(prepared.backbone), examples, how=how)
+    said = [str(one.label) for one in texts]
+    metrics, intervals = gathered.task.compare_texts(said, [str(one.gold) for one in examples])
+    return Written(texts, metrics, intervals, time.perf_counter() - began)
 
 
 def main_of(measured: dict[str, Measured]) -> Measured | None:
@@ -77,6 +101,21 @@ def baselines(
         is_balanced=getattr(task, "weights", None) is not None,
     )
     rungs = []
+    if prepared.untouched is not None:
+        wanted = prepared.targets[measured.rows]
+        metrics = task.metrics(prepared.untouched, wanted)
+        intervals = task.intervals(prepared.untouched, wanted)
+        if prepared.untouched_written is not None:
+            metrics |= prepared.untouched_written.metrics
+            intervals |= prepared.untouched_written.intervals
+        rungs.append(
+            {
+                "name": "untouched",
+                "metrics": metrics,
+                "intervals": intervals,
+                "seconds": prepared.seconds["untouched"],
+            }
+        )
     for rung in found:
         metrics, intervals = task.score(rung.predictions, prepared.targets[measured.rows])
         rungs.append({"name": rung.name, "metrics": metrics, "intervals": intervals, "seconds": rung.seconds})
@@ -96,10 +135,11 @@ def mistakes(gathered: Gathered, measured: Measured) -> list[dict[str, Any]]:
     """The rows that were got wrong with the most confidence, or by the largest error."""
     task, examples = gathered.task, gathered.part(measured.rows)
     found = []
-    for example, prediction in zip(examples, task.decode(measured.logits, examples), strict=True):
+    predictions = measured.written or task.decode(measured.logits, examples)
+    for example, prediction in zip(examples[: len(predictions)], predictions, strict=True):
         if task.kind == "number":
             badness = abs(float(example.gold) - float(prediction.label))
-        elif task.is_right(prediction, example):
+        elif prediction.label is None or task.is_right(prediction, example):
             continue
         else:
             badness = prediction.probability or 0.0
@@ -122,7 +162,7 @@ def advise(task: Task, all_measured: dict[str, Measured], rungs: list[dict[str, 
     name, measured = task.best_by, main_of(all_measured)
     if measured is None or name not in measured.intervals or not rungs:
         return []
-    best = max(rungs, key=lambda rung: rung["metrics"].get(name, 0.0))
+    best = max(rungs, key=lambda rung: rung["metrics"].get(name, float("-inf")))
     value, (low, high) = measured.metrics[name], measured.intervals[name]
     other = best["metrics"][name]
     if low > best["intervals"][name][1]:

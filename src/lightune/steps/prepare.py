@@ -31,7 +31,7 @@ from lightune.engine.settings import CacheSettings
 from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
-from lightune.tasks.base import Task
+from lightune.tasks.base import Intervals, Prediction, Task
 
 if TYPE_CHECKING:
     import torch
@@ -48,6 +48,16 @@ class Pace:
 
     precision: Precision
     speeds: Speeds | None
+
+
+@dataclass(frozen=True)
+class Written:
+    """Texts that a model wrote, and how like the right ones they are."""
+
+    texts: list[Prediction]
+    metrics: dict[str, float]
+    intervals: Intervals
+    seconds: float
 
 
 @dataclass
@@ -72,6 +82,8 @@ class Prepared:
     pace: Pace
     seconds: dict[str, float] = field(default_factory=dict)
     held_logits: NDArray[Any] | None = None  # of the validation rows, by the epoch that is kept
+    untouched: NDArray[Any] | None = None  # logits of the tested rows before training
+    untouched_written: Written | None = None  # likewise the texts it wrote
 
     @property
     def tokens(self) -> Tokens:
@@ -84,10 +96,13 @@ class Prepared:
         return max(tap.depth for tap in self.taps)
 
 
-def choose_model(request: Request, gathered_language: str, show: Show, decisions: Decisions) -> Source:
+def choose_model(request: Request, gathered: Gathered, show: Show) -> Source:
     """The model asked for, or the small one that reads the data's language."""
+    kind, gathered_language, decisions = gathered.task.kind, gathered.language, gathered.decisions
     name, why = request.model, "as asked"
-    if name == "auto":
+    if name == "auto" and kind == "text":
+        name, why = "smollm2", "a small model that writes"
+    elif name == "auto":
         is_english = gathered_language == "en"
         name = "minilm" if is_english else "e5-multilingual"
         why = (
@@ -107,7 +122,7 @@ def choose_method(request: Request, gathered: Gathered) -> Method:
     """The method asked for, with its settings and head; for few rows the one that needs least of them."""
     num_rows, decisions = len(gathered.train), gathered.decisions
     name, why = request.method_name, "as asked"
-    if is_open(request) and num_rows < FEW_ROWS:
+    if is_open(request) and num_rows < FEW_ROWS and gathered.task.kind != "text":
         name, why = FEW_ROWS_METHOD, f"{num_rows} rows are too few for changes to the whole model"
     elif request.method == "auto":
         why = "light and accurate, and the safe choice where a race cannot be decided"
@@ -125,6 +140,10 @@ def head_of(kind: type[Method], request: Request, task: Task) -> str:
         UserError: a pooling was asked for where there is nothing to pool.
     """
     head = kind.head if request.head == "auto" else request.head
+    if task.kind == "text" and request.head == "auto":
+        return "standard"
+    if task.kind == "vectors":
+        return _pooling_of(head, request)
     if not task.is_per_token or head == "standard":
         return head
     if request.head != "auto":
@@ -133,6 +152,18 @@ def head_of(kind: type[Method], request: Request, task: Task) -> str:
             f"--head {head} pools a text to one vector, and {task.name} answers by word", hint=hint
         )
     return "tokens"
+
+
+def _pooling_of(head: str, request: Request) -> str:
+    """How tokens become a vector: a fixed pooling, so that the untouched model is where training starts.
+
+    Raises:
+        UserError: a pooling that has to be learnt first.
+    """
+    if request.head == "attention":
+        hint = "Give --head mean, first or last: whichever the model was trained with."
+        raise UserError("--head attention learns its weights, and vectors need a fixed pooling", hint=hint)
+    return "mean" if head == "standard" else head
 
 
 def prepare(
@@ -184,6 +215,7 @@ def open_unread(request: Request, gathered: Gathered, source: Source, method: Me
     began = time.perf_counter()
     backbone = open_backbone(source, gathered.task.head_spec(), head=method.head, seed=request.seed)
     loaded = time.perf_counter()
+    _suit(request, gathered, source, decisions)
     encoded, limits = tokenise(request, gathered, backbone, decisions)
     tokenised = time.perf_counter()
     pace = choose_pace(request, backbone, encoded.tokens, gathered.train, decisions)
@@ -191,9 +223,18 @@ def open_unread(request: Request, gathered: Gathered, source: Source, method: Me
     method.apply(backbone)
     taps = choose_taps(method, backbone, decisions)
     targets = gathered.task.targets(gathered.examples)
+    backbone.start_outputs(gathered.task.prior(targets[gathered.train]))
     forward = make_forward(method, backbone, taps, None, pace)
     seconds = {"load": loaded - began, "tokenize": tokenised - loaded, "activations": 0.0}
     return Prepared(backbone, method, encoded, limits, targets, taps, None, forward, pace, seconds)
+
+
+def _suit(request: Request, gathered: Gathered, source: Source, decisions: Decisions) -> None:
+    """Let the task fit its texts to the model."""
+    task, columns = gathered.task, gathered.columns.text
+    chosen, why = task.suit(source.name, columns, request.data_settings.prefixes)
+    if chosen:
+        decisions.add("prefixes", chosen, why)
 
 
 def tokenise(
@@ -203,10 +244,10 @@ def tokenise(
     settings = request.data_settings
     limits, why_length, why_long = choose_limits(
         backbone.tokenizer,
-        [gathered.examples[row].texts for row in gathered.train],
+        [text for row in gathered.train for text in gathered.task.readings(gathered.examples[row])],
         model_limit=backbone.max_length,
         max_length=settings.max_length,
-        long=settings.long,
+        long="truncate" if gathered.task.kind == "vectors" else settings.long,
         max_windows=settings.max_windows,
     )
     decisions.add("longest text", f"{limits.max_length} tokens", why_length)
@@ -214,6 +255,7 @@ def tokenise(
     if encoded.num_long:
         is_windows = gathered.task.is_per_token
         why_long = "every token needs its answer" if is_windows else why_long
+        why_long = "a text has one vector" if gathered.task.kind == "vectors" else why_long
         what = gathered.task.cuts_long or ("windows" if is_windows else limits.long)
         decisions.add("long texts", what, why_long)
     return encoded, limits

@@ -25,10 +25,10 @@ from lightune.engine.loop import Descent
 from lightune.engine.settings import parse_seconds
 from lightune.methods.base import Method
 from lightune.request import Request
-from lightune.steps import cost, finish, folds, learn
+from lightune.steps import cost, finish, folds, learn, measure
 from lightune.steps.cost import Planned, show_seconds
 from lightune.steps.gather import Gathered
-from lightune.steps.prepare import FEW_ROWS, Prepared, is_open, prepare
+from lightune.steps.prepare import FEW_ROWS, Prepared, head_of, is_open, prepare
 
 CONTENDERS = ("head", "side", "lora")  # by cost; each was the best for its time on movies (docs/log.md)
 ENOUGH_HELD = 50  # fewer validation rows cannot tell methods apart
@@ -79,7 +79,7 @@ class Ground:
 def is_race(request: Request, gathered: Gathered) -> bool:
     """Whether `auto` has enough rows to choose by, and nothing was said that only one method understands."""
     has_rows = len(gathered.train) >= FEW_ROWS and len(gathered.validation) >= ENOUGH_HELD
-    return is_open(request) and has_rows and not request.folds
+    return is_open(request) and has_rows and not request.folds and gathered.task.kind != "text"
 
 
 def alone(ground: Ground, method: Method) -> Contender:
@@ -107,7 +107,8 @@ def race(ground: Ground) -> Contender:
     best: Contender | None = None
     reading, spent_on = 0.0, {"tokenize": 0.0, "activations": 0.0, "train": 0.0}
     kinds = [plugins.load(methods, name, Method) for name in CONTENDERS]  # type: ignore[type-abstract]
-    contenders = [kind(kind.Settings(), kind.head) for kind in kinds]
+    heads = [head_of(kind, ground.request, ground.gathered.task) for kind in kinds]
+    contenders = [kind(kind.Settings(), head) for kind, head in zip(kinds, heads, strict=True)]
     for place, method in enumerate(contenders):
         taken[:] = common
         name = method.name
@@ -186,6 +187,13 @@ def _train(ground: Ground, prepared: Prepared, descent: Descent, folder: Path) -
     gathered = ground.gathered
     folder.mkdir(exist_ok=True)
     finish.guard_data(ground.work, prepared, ground.gathered.task)
+    if gathered.task.is_able:
+        tested = gathered.test if len(gathered.test) else gathered.validation
+        began = time.perf_counter()
+        prepared.untouched = learn.predict_logits(prepared, gathered.task, tested)
+        if gathered.task.kind == "text" and len(gathered.test):
+            prepared.untouched_written = measure.write_and_compare(prepared, gathered, gathered.test)
+        prepared.seconds["untouched"] = time.perf_counter() - began
     return learn.learn(
         prepared,
         gathered,

@@ -19,7 +19,7 @@ from lightune.backbones.base import HeadSpec
 from lightune.backbones.encode import Encoded, Limits, encode
 from lightune.core.errors import UserError
 from lightune.core.rows import Example, Row
-from lightune.core.tokens import Batch, pool_windows
+from lightune.core.tokens import Batch, Ints, Tokens, pool_windows
 
 if TYPE_CHECKING:
     import torch
@@ -39,11 +39,13 @@ class Prediction:
         label: a label name, a list of label names (`multilabel`), or a number (`regress`).
         probability: of that label; None for numbers.
         scores: label name -> probability, for all labels.
+        vector: (H,) of length 1, where the task makes vectors.
     """
 
     label: Any
     probability: float | None
     scores: Mapping[str, float]
+    vector: Any = None
 
 
 class Task(ABC):
@@ -51,13 +53,17 @@ class Task(ABC):
 
     name: str
     summary: str
-    kind: Literal["classes", "labels", "number", "tags", "text", "events"]
+    kind: Literal["classes", "labels", "number", "tags", "text", "text spans", "vectors", "events"]
     auto_class = "AutoModelForSequenceClassification"
     peft_type = "SEQ_CLS"
     is_per_token = False  # outputs are (B, T, C)
     added: tuple[str, ...] = ("predicted", "probability")  # the columns that `predict` adds
     best_by: str  # the metric that early stopping watches; larger is better
     precedence = 0  # among tasks that recognise the data, the highest wins
+    needs_label = True
+    least_texts, most_texts = 1, 2  # text columns that training reads
+    is_joint = False  # its loss holds the examples of a step against each other
+    is_able = False  # the untouched model answers already: it is a rung of its own
     weighs_by_itself = True  # rare classes are weighed up without being asked to
     has_second_round = False  # some questions can be asked only once the answers to others are known
     cuts_long = ""  # what the task itself does with long texts, in words
@@ -69,6 +75,11 @@ class Task(ABC):
     @abstractmethod
     def recognises(cls, profile: LabelProfile, num_texts: int) -> str:
         """Why this data looks like this task, in a few words; "" when it does not."""
+
+    @classmethod
+    def reads(cls, text: Sequence[str]) -> tuple[str, ...]:
+        """Which of the text columns of training a prediction reads."""
+        return tuple(text)
 
     @abstractmethod
     def gold(self, row: Row, label: str, profile: LabelProfile) -> Any:
@@ -127,6 +138,28 @@ class Task(ABC):
         texts = tuple("" if row.values.get(name) is None else str(row.values[name]) for name in text)
         return Example(texts=texts, gold=gold, row=row.index, file=row.file, line=row.line)
 
+    def readings(self, example: Example) -> list[tuple[str, ...]]:
+        """What is read as one sequence each."""
+        return [example.texts]
+
+    def suit(self, model: str, columns: Sequence[str], asked: str) -> tuple[str, str]:
+        """Fit the texts to the model before they are read: (what was chosen, why), "" for nothing.
+
+        Args:
+            model: its name.
+            columns: the text columns.
+            asked: `--data.prefixes`.
+        """
+        return "", ""
+
+    def groups(self, examples: Sequence[Example]) -> list[object] | None:
+        """(E,) what must not be parted by a split; None when every row stands for itself."""
+        return None
+
+    def using(self, pooling: str, max_length: int) -> str:
+        """Python lines that follow those which load the model without lightune; "" when it answers itself."""
+        return ""
+
     def encode(self, tokenizer: Any, examples: Sequence[Example], limits: Limits) -> Encoded:
         """Tokens of the examples."""
         return encode(tokenizer, [example.texts for example in examples], limits)
@@ -143,9 +176,16 @@ class Task(ABC):
         """(U, ...) targets of some examples, in the order of `pool`."""
         return targets
 
-    def weigh(self, targets: Array) -> int:
-        """How many answers these targets are."""
-        return len(targets)
+    def weigh(self, tokens: Tokens, rows: Ints) -> int:
+        """How many answers some examples ask for: what a step's loss is the mean over."""
+        return len(rows)
+
+    def mean_loss(self, logits: Array, targets: Array) -> float:
+        """The mean loss of collected logits."""
+        import torch
+
+        known, wanted = self.join(logits), self.join(targets)
+        return float(self.loss(torch.from_numpy(known), torch.as_tensor(wanted)).mean())
 
     def losses(self, outputs: torch.Tensor, batch: Batch, targets: Array) -> torch.Tensor:
         """(U,) the loss of every answer of a batch."""
@@ -153,6 +193,10 @@ class Task(ABC):
 
         wanted = torch.as_tensor(self.join(targets), device=outputs.device)
         return self.loss(self.pool(outputs, batch), wanted)
+
+    def prior(self, targets: Array) -> Array | None:
+        """(C,) logits to start the outputs' biases from, where the answers are very uneven; None: zeros."""
+        return None
 
     def second_round(self, logits: Array, examples: Sequence[Example]) -> list[Example]:
         """What to ask once the logits of `examples` are known; for those that need it, in their order."""
@@ -170,6 +214,14 @@ class Task(ABC):
         """Whether a prediction is the gold answer."""
         said, gold = prediction.label, example.gold
         return sorted(said) == sorted(gold) if isinstance(gold, list) else bool(said == gold)
+
+    def generate(self, writer: Any, examples: Sequence[Example], **options: Any) -> list[Prediction]:
+        """Predictions that are new text; only tasks of the kind `text` have them."""
+        raise NotImplementedError(f"{self.name} does not write texts")
+
+    def compare_texts(self, said: Sequence[str], gold: Sequence[str]) -> tuple[dict[str, float], Intervals]:
+        """Metrics of generated texts, with intervals."""
+        raise NotImplementedError(f"{self.name} does not write texts")
 
     def gold_answer(self, example: Example) -> Any:
         """The gold answer in the form of `Prediction.label`."""

@@ -30,7 +30,7 @@ from lightune.core.spans import (
     to_iob2,
     words_and_tags,
 )
-from lightune.core.tokens import Batch
+from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.data.profile import is_missing
 from lightune.tasks.base import CERTAIN, Array, Intervals, Prediction, Task, by_example, softmax
 from lightune.tasks.tag import best_tags
@@ -212,9 +212,9 @@ class Event(Task):
             lines.append(one)
         return np.concatenate(lines) if lines else np.zeros(0, dtype=np.int64)
 
-    def weigh(self, targets: Array) -> int:
-        """Words whose tag training knows."""
-        return int((self.join(targets) >= 0).sum())
+    def weigh(self, tokens: Tokens, rows: Ints) -> int:
+        """All words of all readings."""
+        return tokens.num_answers(rows)
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of every word among the tags of its reading; unseen tags count nothing."""

@@ -18,6 +18,7 @@ class Pair(Classify):
 
     name = "pair"
     summary = "one label for a pair of texts"
+    least_texts = 2
 
     @classmethod
     def recognises(cls, profile: LabelProfile, num_texts: int) -> str:

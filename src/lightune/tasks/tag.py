@@ -27,7 +27,7 @@ from lightune.core.spans import (
     to_iob2,
     words_and_tags,
 )
-from lightune.core.tokens import Batch
+from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.data.profile import is_missing, label_name
 from lightune.tasks.base import CERTAIN, Array, Intervals, Prediction, Task, by_example, softmax
 
@@ -135,9 +135,15 @@ class Tag(Task):
         """All words of some examples."""
         return np.concatenate(list(targets)) if len(targets) else np.zeros(0, dtype=np.int64)
 
-    def weigh(self, targets: Array) -> int:
-        """Words whose tag training knows."""
-        return int((self.join(targets) >= 0).sum())
+    def prior(self, targets: Array) -> Array:
+        """Log frequencies of the tags (Lin et al. 2017, arXiv:1708.02002, section 4.1): most words are O."""
+        known = self.join(targets)
+        counts = np.bincount(known[known >= 0], minlength=len(self.labels)) + 1.0
+        return np.asarray(np.log(counts / counts.sum()), dtype=np.float32)
+
+    def weigh(self, tokens: Tokens, rows: Ints) -> int:
+        """All tokens that are asked for."""
+        return tokens.num_answers(rows)
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of every word; unseen tags count nothing."""

@@ -14,6 +14,8 @@ from lightune.data.settings import DataSettings
 from lightune.data.sniff import format_of
 from lightune.data.text_lines import read_lines
 
+UNFINISHED = "it is not annotated, its annotator rejected it, or it is a chat without a reply"
+ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 EXPECTED = 'Each line must be one object such as {"text": "a good film", "label": "pos"}.'
 
 
@@ -45,7 +47,11 @@ class Jsonl(Format):
         index = 0
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                yield self._row(index, _parse(line, file, number), file, number)
+                value = flattened(_parse(line, file, number))
+                if value is None:
+                    self.skip(UNFINISHED, file, number)
+                    continue
+                yield self._row(index, value, file, number)
                 index += 1
 
     def _row(self, index: int, value: Any, file: str, line: int | None) -> Row:
@@ -56,7 +62,6 @@ class Jsonl(Format):
                 file=file,
                 line=line,
             )
-        value = flattened(value)
         for name in value:
             if name not in self.columns:
                 self.columns.append(name)
@@ -80,8 +85,12 @@ class Jsonl(Format):
                 value, position = decoder.raw_decode(text, position)
             except json.JSONDecodeError as error:
                 raise _not_json(error, file, error.lineno) from None
-            yield self._row(index, value, file, line)
-            index += 1
+            value = flattened(value)
+            if value is None:
+                self.skip(UNFINISHED, file, line)
+            else:
+                yield self._row(index, value, file, line)
+                index += 1
             position = _skip(text, position, " \t\r\n")
             mark = text[position : position + 1]
             if mark not in {",", "]"}:
@@ -105,17 +114,40 @@ class Jsonl(Format):
             yield self._row(index, item, file, None)
 
 
-def flattened(value: dict[str, Any]) -> dict[str, Any]:
-    """A task of a Label Studio export as text and spans; what Prodigy's annotators rejected has none."""
+def flattened(value: Any) -> Any:
+    """A task of a Label Studio export as text and spans; None for what Prodigy's annotators rejected."""
+    if not isinstance(value, dict):
+        return value
     data, notes = value.get("data"), value.get("annotations", value.get("completions"))
     if isinstance(data, dict) and isinstance(notes, list):
         done = [note for note in notes if not note.get("was_cancelled")]
-        results = done[0].get("result", []) if done else None
-        spans = None if results is None else [one for one in results if "start" in one.get("value", {})]
+        if not done:
+            return None
+        spans = [one for one in done[0].get("result", []) if "start" in one.get("value", {})]
         return {**data, "spans": spans}
-    if "spans" in value and value.get("answer") in {"reject", "ignore"}:
-        return {**value, "spans": None}
-    return value
+    if isinstance(chat := value.get("messages", value.get("conversations")), list):
+        return from_chat(value, chat)
+    if "instruction" in value and "output" in value:  # Alpaca (Taori et al. 2023)
+        parts = [str(value[name]) for name in ("instruction", "input") if value.get(name)]
+        return {"prompt": "\n\n".join(parts), "response": value["output"]}
+    is_rejected = "spans" in value and value.get("answer") in {"reject", "ignore"}
+    return None if is_rejected else value
+
+
+def from_chat(value: dict[str, Any], chat: list[Any]) -> dict[str, Any] | None:
+    """A chat of (role, content), or ShareGPT's (from, value): its turns, and the last reply apart."""
+    turns = []
+    for one in chat:
+        if not isinstance(one, dict):
+            return None
+        role = str(one.get("role", one.get("from", "")))
+        turns.append([ROLES.get(role, role), str(one.get("content", one.get("value", "")) or "")])
+    while turns and turns[-1][0] != "assistant":
+        turns.pop()
+    if len(turns) < 2:
+        return None
+    rest = {name: one for name, one in value.items() if name not in {"messages", "conversations"}}
+    return {"prompt": turns[-2][1], "response": turns[-1][1], "turns": turns[:-1], **rest}
 
 
 def _skip(text: str, position: int, characters: str) -> int:

@@ -1,0 +1,79 @@
+"""A text into another language: the instruct task with a prompt that says so, judged by BLEU and chrF.
+
+BLEU: Papineni et al. 2002; chrF: Popović 2015; both by sacrebleu (Post 2018), 0 to 100.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lightune.core.rows import Example, Row
+from lightune.tasks.base import Intervals
+from lightune.tasks.instruct import Instruct
+
+if TYPE_CHECKING:
+    from lightune.data.profile import LabelProfile
+
+LANGUAGES = {
+    "en": "English", "fr": "French", "de": "German", "zh": "Chinese", "es": "Spanish", "it": "Italian",
+    "pt": "Portuguese", "nl": "Dutch", "ru": "Russian", "ja": "Japanese", "ko": "Korean", "ar": "Arabic",
+}  # fmt: skip
+SOURCES, TARGETS = {"source", "src"}, {"target", "tgt", "translation"}
+
+
+class Translate(Instruct):
+    """A text in another language for every text."""
+
+    name = "translate"
+    summary = "a text in another language"
+    precedence = 30
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.source, self.target = "", ""
+
+    @classmethod
+    def recognises(cls, profile: LabelProfile, num_texts: int) -> str:
+        """A column that is called a translation, or by a language."""
+        name = profile.column.strip().lower()
+        if num_texts == 1 and (name in TARGETS - {"target"} or name in LANGUAGES):
+            return f"the column {profile.column!r} holds translations"
+        return ""
+
+    def gold(self, row: Row, label: str, profile: LabelProfile) -> str | None:
+        """The translation; the column's name may say its language."""
+        self.target = language_of(label)
+        return super().gold(row, label, profile)
+
+    def row_to_example(self, row: Row, text: tuple[str, ...], gold: Any) -> Example:
+        """The prompt, and the translation where it is known."""
+        self.source = self.source or language_of(text[0])
+        return super().row_to_example(row, text, gold)
+
+    def prompt(self, text: str) -> str:
+        """What to do, and the text."""
+        source = f" from {self.source}" if self.source else ""
+        target = f" to {self.target}" if self.target else ""
+        return f"Translate{source}{target}:\n{text}"
+
+    def compare_texts(self, said: Sequence[str], gold: Sequence[str]) -> tuple[dict[str, float], Intervals]:
+        """bleu, chrf and exact_match of generated translations, with intervals."""
+        from lightune.evaluate.texts import text_metrics
+
+        return text_metrics(said, gold, names=("bleu", "chrf", "exact_match"))
+
+    def state(self) -> dict[str, Any]:
+        """The languages."""
+        return {**super().state(), "source": self.source, "target": self.target}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take them back."""
+        super().restore(state)
+        self.source, self.target = str(state["source"]), str(state["target"])
+
+
+def language_of(column: str) -> str:
+    """The English name of the language that a column's name says, or its end (`text_fr`); "" for none."""
+    parts = column.strip().lower().replace("-", "_").split("_")
+    return LANGUAGES.get(parts[0]) or LANGUAGES.get(parts[-1], "")

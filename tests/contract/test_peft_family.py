@@ -1,0 +1,96 @@
+"""Every tuner of the installed peft: it learns, comes back the same, opens in plain peft unchanged."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import lightune
+from lightune import methods
+from lightune.core import plugins
+from lightune.core.errors import UserError
+from lightune.methods import peft as family
+from lightune.methods.base import Method
+from tests.contract.eight import learn_eight
+from tests.contract.test_round_trip import train_and_look
+from tests.making import TinyModel, sentences
+
+QUICK = {"dora", "ia3", "vera", "prefix_tuning", "p_tuning", "oft", "ln_tuning", "fourierft"}
+ALL = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in family.variants()]
+# Their scale is part of the tuner: with the rate that the others take on random weights they diverge.
+STEEP = {"delora", "gralora", "waveft"}
+TEXTS = [(text,) for text, _ in sentences(7, seed=3)]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_learns_eight_examples(name: str, tiny: TinyModel, tmp_path: Path) -> None:
+    rate = 2e-3 if name in STEEP else None
+    fitted = learn_eight(tmp_path, tiny("bert", num_layers=2), task="classify", method=name, rate=rate)
+    assert fitted.last < 0.5 * fitted.first
+    assert fitted.score > 0.9
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_comes_back_here_and_in_plain_peft(name: str, tiny: TinyModel, tmp_path: Path) -> None:
+    from peft import AutoPeftModelForSequenceClassification
+    from transformers import AutoTokenizer
+
+    one = train_and_look(
+        tmp_path, tiny("bert", num_layers=2), TEXTS, method=name, groups={"train": {"epochs": 1}}
+    )
+    run = lightune.load(one.folder)
+    assert np.abs(run.logits(TEXTS) - one.logits).max() < 1e-5
+    labels = json.loads((one.folder / "labels.json").read_text(encoding="utf-8"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plain = AutoPeftModelForSequenceClassification.from_pretrained(
+            str(one.folder), id2label={int(number): label for number, label in labels.items()}
+        ).eval()
+    inputs = AutoTokenizer.from_pretrained(one.folder)(
+        [text for (text,) in TEXTS], padding=True, return_tensors="pt"
+    )
+    with torch.no_grad():
+        found = plain(**inputs).logits.numpy()
+    assert np.abs(found - one.logits).max() < 1e-4
+
+
+def test_the_list_is_that_of_the_installed_peft() -> None:
+    from peft.utils.peft_types import PeftType
+
+    known = {one.value.lower() for one in PeftType}
+    assert known - set(family.UNFIT) <= set(family.variants())
+    assert set(family.UNFIT) - {"lora"} <= known  # what is left out exists
+    assert len(family.variants()) >= 30
+
+
+def test_suffix_may_be_left_off_and_slips_are_named() -> None:
+    kind = plugins.load(methods, "prefix", Method)  # type: ignore[type-abstract]
+    assert kind.name == "prefix_tuning"
+    with pytest.raises(UserError, match="no method called 'fourierf'") as caught:
+        plugins.load(methods, "fourierf", Method)  # type: ignore[type-abstract]
+    assert "fourierft" in str(caught.value.hint)
+
+
+def test_what_peft_does_not_know_is_refused(tiny: TinyModel, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no setting 'd_initia'") as caught:
+        train_and_look(
+            tmp_path,
+            tiny("bert", num_layers=2),
+            TEXTS,
+            method="vera",
+            groups={"method": {"options": {"d_initia": 0.2}}},
+        )
+    assert "d_initial" in str(caught.value.hint)
+
+
+def test_a_tuner_on_the_top_layer_is_cached_below(tiny: TinyModel, tmp_path: Path) -> None:
+    fitted = learn_eight(
+        tmp_path, tiny("bert", num_layers=2), task="classify", method="ia3", layers=1, rate=5e-2
+    )
+    assert fitted.prepared.cut == 1
+    assert fitted.last < 0.5 * fitted.first

@@ -1,0 +1,120 @@
+"""Runs that write: likelihoods equal transformers' own, and a fresh process writes the same words."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import lightune
+from lightune.core.errors import UserError
+from lightune.core.progress import Show
+from lightune.data.settings import DataSettings
+from lightune.steps.answer import assess
+from tests.making import TinyModel, train_tiny
+
+COLOURS = ["red", "blue", "green", "black"]
+
+
+def chats(folder: Path, name: str, number: int = 24) -> Path:
+    rows = [
+        {"prompt": f"what is the colour of {place}", "response": f"it is {COLOURS[place % 4]}"}
+        for place in range(number)
+    ]
+    shapes: dict[str, Any] = {
+        "pairs": lambda row: row,
+        "messages": lambda row: {
+            "messages": [
+                {"role": "user", "content": row["prompt"]},
+                {"role": "assistant", "content": row["response"]},
+            ]
+        },
+        "sharegpt": lambda row: {
+            "conversations": [
+                {"from": "human", "value": row["prompt"]},
+                {"from": "gpt", "value": row["response"]},
+            ]
+        },
+        "alpaca": lambda row: {"instruction": row["prompt"], "input": "", "output": row["response"]},
+    }
+    file = folder / f"{name}.jsonl"
+    file.write_text("\n".join(json.dumps(shapes[name](row)) for row in rows))
+    return file
+
+
+@pytest.mark.parametrize("name", ["pairs", "messages", "sharegpt", "alpaca"])
+def test_every_form_of_chat_is_recognised(name: str, tiny: TinyModel, tmp_path: Path) -> None:
+    model = tiny("gpt2", num_layers=2)
+    summary = train_tiny(tmp_path, model, data=chats(tmp_path, name), groups={"train": {"epochs": 1}})
+    assert (summary["task"], summary["method"]) == ("instruct", "lora")
+    found = summary["metrics"]["test"]
+    assert found["perplexity"] == pytest.approx(np.exp(-found["log_likelihood"]))
+    assert {"exact_match", "chrf", "accuracy"} <= set(found)
+    (plain,) = summary["rungs"]
+    assert plain["name"] == "untouched"
+    assert plain["metrics"]["perplexity"] > found["perplexity"]  # it learnt something
+
+
+def test_perplexity_is_that_of_transformers(tiny: TinyModel, tmp_path: Path) -> None:
+    from peft import AutoPeftModelForCausalLM
+    from transformers import AutoTokenizer
+
+    data = chats(tmp_path, "pairs", 12)
+    model = tiny("gpt2", num_layers=2)
+    train_tiny(tmp_path, model, data=data, groups={"train": {"epochs": 2}})
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plain = AutoPeftModelForCausalLM.from_pretrained(str(tmp_path / "run")).eval()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "run")
+    losses, number = 0.0, 0
+    for row in rows:
+        before = tokenizer(f"User: {row['prompt']}\n", add_special_tokens=False)["input_ids"]
+        before = before + tokenizer("Assistant:", add_special_tokens=False)["input_ids"]
+        after = tokenizer(f" {row['response']}{tokenizer.eos_token or ''}\n", add_special_tokens=False)
+        ids = torch.tensor([before + after["input_ids"]])
+        labels = ids.clone()
+        labels[:, : len(before)] = -100
+        with torch.no_grad():
+            losses += float(plain(input_ids=ids, labels=labels).loss) * len(after["input_ids"])
+        number += len(after["input_ids"])
+    found = assess(
+        tmp_path / "run",
+        str(data),
+        settings=DataSettings(),
+        text=None,
+        label=None,
+        show=Show(is_quiet=True),
+    )
+    assert found["metrics"]["perplexity"]["value"] == pytest.approx(np.exp(losses / number), rel=1e-4)
+
+
+def test_a_fresh_process_writes_the_same(tiny: TinyModel, tmp_path: Path) -> None:
+    model = tiny("llama", num_layers=2)
+    train_tiny(
+        tmp_path,
+        model,
+        data=chats(tmp_path, "pairs", 8),
+        groups={"train": {"epochs": 60, "learning_rate": 1e-2}},
+    )
+    prompts = ["what is the colour of 1", "what is the colour of 2"]
+    here = lightune.load(tmp_path / "run").generate(prompts)
+    command = [sys.executable, "-m", "lightune", "generate", str(tmp_path / "run"), "--json", "--quiet"]
+    for prompt in prompts:
+        command += ["--prompt", prompt]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
+    assert json.loads(done.stdout)["texts"] == here
+    assert any("it is" in text for text in here)
+
+
+def test_a_run_with_labels_does_not_write(tiny: TinyModel, tmp_path: Path) -> None:
+    train_tiny(tmp_path, tiny("bert", num_layers=2), method="head", groups={"train": {"epochs": 1}})
+    with pytest.raises(UserError, match="does not write texts"):
+        lightune.load(tmp_path / "run").generate(["hello"])
