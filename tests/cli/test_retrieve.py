@@ -15,6 +15,8 @@ import lightune as package
 from tests.cli.running import lightune, plain
 from tests.making import TinyModel, sentences, task_rows, write_csv
 
+WORDS = ("film", "plot", "story", "actor", "book", "game", "show", "movie", "good", "bad")
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -31,16 +33,8 @@ def pairs(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Pairs:
     rows, _, _ = task_rows("retrieve", 60)
     chapters = [(*row, f"ch{i % 3}") for i, row in enumerate(rows)]
     write_csv(folder / "pairs.csv", chapters, ("en", "zh", "chapter"))
-    words: tuple[str, ...] = (
-        "train",
-        "pairs.csv",
-        "--task",
-        "retrieve",
-        "--text",
-        "en,zh",
-        "--method",
-        "lora",
-    )
+    words: tuple[str, ...] = ("train", "pairs.csv", "--task", "retrieve", "--text", "en,zh")
+    words += ("--method", "lora")
     words += ("--model", str(tiny("bert", num_layers=2)), "--output", "run", "--train.epochs", "2")
     ended = lightune(*words, "--json", folder=folder)
     assert ended.code == 0, ended.err
@@ -55,7 +49,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 def test_train_shows_the_untouched_model_as_a_rung(pairs: Pairs) -> None:
     assert pairs.summary["task"] == "retrieve"
-    assert [rung["name"] for rung in pairs.summary["rungs"]] == ["untouched", "tfidf_cosine"]
+    assert [rung["name"] for rung in pairs.summary["rungs"]] == ["untouched model", "tfidf_cosine"]
     own = {"metrics": pairs.summary["metrics"]["test"], "intervals": pairs.summary["intervals"]["test"]}
     for rung in (own, *pairs.summary["rungs"]):
         for name in ("recall@1", "recall@5", "recall@10", "mrr"):
@@ -203,6 +197,40 @@ def test_triplets_and_numbers(tiny: TinyModel, tmp_path: Path) -> None:
     assert lightune("evaluate", "two", "scored.csv", "--json", folder=tmp_path).json["rows"] == 40
     with pytest.raises(package.UserError, match="one text"):
         run.predict([("a", "b")])
+
+
+def test_a_vector_is_of_one_column(pairs: Pairs) -> None:
+    words = ("predict", pairs.folder / "run", "pairs.csv", "--text", "en,zh")
+    ended = lightune(*words, folder=pairs.folder)
+    assert ended.code == 2
+    assert "one text, not of 2 columns" in plain(ended.err)
+
+
+def test_lists_of_texts(tmp_path: Path) -> None:
+    """Of several in a cell the first is used, and `check` says so."""
+    rows = [{"query": f"q {i}", "pos": [f"answer {i}", "other"], "neg": [f"no {i}"]} for i in range(20)]
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = lightune("check", "data.jsonl", "--json", folder=tmp_path).json
+    assert found["task"] == "retrieve"
+    assert {one["kind"] for one in found["problems"]} == {"several_texts"}
+    from lightune.core.rows import Row
+    from lightune.tasks.retrieve import Retrieve
+
+    example = Retrieve().row_to_example(Row(0, rows[3], ""), ("query", "pos", "neg"), 1.0)
+    assert example.texts == ("q 3", "answer 3", "no 3")
+
+
+def test_a_race_folds_and_auto(tiny: TinyModel, tmp_path: Path) -> None:
+    rows = [(f"{word} {i}", f"the {word} number {i}") for i in range(50) for word in WORDS]
+    write_csv(tmp_path / "data.csv", rows, ("query", "positive"))
+    groups = ("--train.epochs", "1", "--data.validation-fraction", "0.2", "--data.max-length", "16")
+    words = ("train", "data.csv", "--model", tiny("bert", num_layers=1), *groups, "--json")
+    raced = lightune(*words, "--output", "race", folder=tmp_path)
+    assert raced.code == 0, raced.err
+    assert raced.json["method"] in {"head", "side", "lora"}
+    folded = lightune(*words, "--method", "head", "--folds", "2", "--output", "folds", folder=tmp_path)
+    assert folded.code == 0, folded.err
+    assert "recall@1" in folded.json["folds"]["mean"]
 
 
 def test_plan_knows_it(pairs: Pairs, tiny: TinyModel) -> None:

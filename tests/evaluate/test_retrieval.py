@@ -23,7 +23,7 @@ def brute_ranks(queries: np.ndarray, positives: np.ndarray, targets: np.ndarray)
         similar: dict[int, float] = {}
         for vector, (_, positive) in zip(positives, targets, strict=True):
             if positive not in similar and (positive != row[0] or positive in right):
-                similar[int(positive)] = -np.inf if positive == row[0] else float(query @ vector)
+                similar[int(positive)] = float(query @ vector)
         best = max(similar[one] for one in right)
         found.append(1 + sum(value >= best for one, value in similar.items() if one not in right))
     return found
@@ -31,7 +31,8 @@ def brute_ranks(queries: np.ndarray, positives: np.ndarray, targets: np.ndarray)
 
 def test_ranks_are_those_of_the_definition() -> None:
     random = np.random.default_rng(0)
-    targets = np.stack([random.integers(0, 15, 40), random.integers(20, 45, 40)], axis=1)
+    targets = np.stack([random.integers(0, 25, 40), random.integers(10, 45, 40)], axis=1)
+    targets[:3, 1] = targets[:3, 0]  # identical sides
     vectors = {number: unit([random.normal(size=6).tolist()])[0] for number in range(45)}
     queries = np.array([vectors[one] for one in targets[:, 0]])
     positives = np.array([vectors[one] for one in targets[:, 1]])

@@ -25,6 +25,8 @@ from tests.making import TinyModel, task_rows, train_tiny, write_csv
 
 ROWS, HEADER, _ = task_rows("retrieve", 40)
 TEXTS = [row[0] for row in ROWS[:6]]
+SAVED = [(method, "bert") for method in ("lora", "full", "head", "side", "bitfit")]
+SAVED += [(method, kind) for method in ("lora", "full", "side") for kind in ("gpt2", "t5")]
 
 
 def data_in(folder: Path) -> Path:
@@ -140,8 +142,8 @@ def test_cached_equals_uncached(method: str, layers: int | None, tiny: TinyModel
     assert np.abs(found[0][1] - found[1][1]).max() < 1e-5
 
 
-@pytest.mark.parametrize("method", ["lora", "full", "head", "side", "bitfit"])
-def test_saved_runs_give_the_same_vectors(method: str, tiny: TinyModel, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("method", "kind"), SAVED)
+def test_saved_runs_give_the_same_vectors(method: str, kind: str, tiny: TinyModel, tmp_path: Path) -> None:
     seen: list[np.ndarray] = []
     original = learn.learn
 
@@ -154,11 +156,11 @@ def test_saved_runs_give_the_same_vectors(method: str, tiny: TinyModel, tmp_path
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(learn, "learn", look)
         groups = {"cache": {"dtype": "float32"}, "train": {"learning_rate": 1e-2}}
-        trained(tmp_path, tiny("bert", num_layers=2), method=method, groups=groups)
+        trained(tmp_path, tiny(kind, num_layers=2), method=method, groups=groups)
     run = lightune.load(tmp_path / "run")
     texts = [one.texts[0] for one in seen[1]]
     assert np.abs(run.vectors(texts) - seen[0][:, 0]).max() < 1e-5
-    assert np.abs(run.vectors(texts) - plain_vectors(tiny("bert", num_layers=2), texts)).max() > 1e-4
+    assert np.abs(run.vectors(texts) - plain_vectors(tiny(kind, num_layers=2), texts)).max() > 1e-4
     said = run.predict(texts)
     assert [one.label for one in said] == [None] * 4
     assert np.array_equal(np.stack([one.vector for one in said]), run.vectors(texts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lightune.core.rows import Row, Table
 from lightune.data.columns import Columns
 from lightune.data.findings import Findings
-from lightune.data.profile import is_missing, text_of
+from lightune.data.sides import texts_in
 
 LEAST_PAIRS = 8
 
@@ -14,11 +14,15 @@ def check_sides(table: Table, columns: Columns, findings: Findings) -> None:
     """Every row's sides against each other, and against the rows before it."""
     first: dict[tuple[str, ...], Row] = {}
     for row in table.rows:
-        values = [row.values.get(name) for name in columns.text]
-        if any(map(is_missing, values)):
-            continue
-        texts = tuple(" ".join(text_of(value).casefold().split()) for value in values)
         names = columns.text
+        held = [texts_in(name, row.values.get(name)) for name in names]
+        if not all(held):
+            continue
+        texts = tuple(" ".join(one[0].casefold().split()) for one in held)
+        for name, one in zip(names, held, strict=True):
+            if len(one) > 1:
+                message = f"column {name!r} holds {len(one)} texts and the first is used; a row each uses all"
+                findings.at_row("several_texts", row, message)
         if texts[0] == texts[1] and columns.label is None:
             message = f"columns {names[0]!r} and {names[1]!r} hold the same text: there is nothing to learn"
             findings.at_row("identical_sides", row, message)

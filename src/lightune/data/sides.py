@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from lightune.core.errors import UserError
 from lightune.core.rows import Decisions, Table
 from lightune.data.columns import Columns, check_column
 from lightune.data.names import PAIRS, is_identifier, plain
-from lightune.data.profile import is_missing, to_number
+from lightune.data.profile import is_missing, text_of, to_number
 
 ANCHORS = ("anchor", "query", "question", "premise", "sentence", "sentence1", "source")
 POSITIVES = ("positive", "pos", "positives", "positive_passage")
@@ -19,6 +20,15 @@ OTHER_PAIRS = (
 )  # fmt: skip
 SCORES = ("score", "similarity", "label", "similarity_score", "sim", "relevance", "分数")
 LOOKED_AT = 2000
+
+
+def texts_in(name: str, value: Any) -> list[str]:
+    """The texts of a cell: several where a column such as `neg` holds a list; other lists are words."""
+    if is_missing(value):
+        return []
+    if isinstance(value, (list, tuple)) and plain(name) in (*POSITIVES, *NEGATIVES):
+        return [str(one) for one in value if not is_missing(one)]
+    return [text_of(value)]
 
 
 def named_sides(columns: Sequence[str]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ def ranks_of(queries: Any, positives: Any, targets: Array) -> NDArray[np.int64]:
     """(B,) the rank, from 1, of the first right text among the B positives of all queries.
 
     Equal positives are one candidate. Right for a query are the positives of all rows with the same query; a
-    candidate equal to the query itself is no candidate. Of equal similarities a wrong one comes first, so
+    wrong candidate equal to the query itself is none. Of equal similarities a wrong one comes first, so
     that vectors which are all the same earn nothing.
 
     Args:
@@ -36,10 +36,10 @@ def ranks_of(queries: Any, positives: Any, targets: Array) -> NDArray[np.int64]:
         rows = slice(start, start + QUERIES_AT_ONCE)
         similar = _dense(queries[rows] @ candidates.T)
         of_query = targets[rows, 0]
-        similar[of_query[:, None] == ids[None, :]] = -np.inf
         is_right = np.zeros(similar.shape, dtype=bool)
         for row, query in enumerate(of_query.tolist()):
             is_right[row, right[query]] = True
+        similar[(of_query[:, None] == ids[None, :]) & ~is_right] = -np.inf
         best = np.where(is_right, similar, -np.inf).max(axis=1, keepdims=True)
         found[rows] = 1 + (~is_right & (similar >= best) & np.isfinite(similar)).sum(axis=1)
     return found

@@ -40,7 +40,7 @@ MODEL_NAMES = {
     "majority": "commonest answer",
     "tfidf_lr": "word counts (TF-IDF)",
     "tfidf_cosine": "word counts (TF-IDF)",
-    "untouched": "the model untouched",
+    "untouched model": "the model untouched",
 }
 LEADING = ("accuracy", "f1", "pearson", "spearman", "exact_match", "recall@1", "mrr")
 

@@ -57,6 +57,9 @@ def answer(
         raise UserError("there are no rows", file=data)
     columns, output = wanted.text or text_columns(read_columns(state), first), wanted.output
     Run._require_texts(first, columns)
+    if state.task == "retrieve" and len(columns) != 1:
+        hint = "Give one column with --text, and the command again for the other."
+        raise UserError(f"a vector is of one text, not of {len(columns)} columns", file=data, hint=hint)
     run = load(folder, show)
     answers = run.predict_rows(chain([first], rows), columns, wanted.precision)
     added = run.task.added

@@ -110,7 +110,7 @@ def baselines(
             intervals |= prepared.untouched_written.intervals
         rungs.append(
             {
-                "name": "untouched",
+                "name": "untouched model",
                 "metrics": metrics,
                 "intervals": intervals,
                 "seconds": prepared.seconds["untouched"],

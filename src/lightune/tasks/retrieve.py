@@ -22,7 +22,8 @@ from lightune.backbones.encode_sides import encode_sides
 from lightune.core.errors import UserError
 from lightune.core.rows import Example, Row
 from lightune.core.tokens import Batch
-from lightune.data.profile import is_missing, text_of, to_number
+from lightune.data.profile import is_missing, to_number
+from lightune.data.sides import texts_in
 from lightune.tasks.base import Array, Intervals, Prediction, Task
 
 if TYPE_CHECKING:
@@ -93,9 +94,8 @@ class Retrieve(Task):
         return number
 
     def row_to_example(self, row: Row, text: tuple[str, ...], gold: Any) -> Example:
-        """The texts; a row that lacks one has no gold, and a single text stands in its side's place."""
-        values = [row.values.get(name) for name in text]
-        texts = ["" if is_missing(value) else text_of(value) for value in values]
+        """The texts, of several in a cell the first; a single text stands in its side's place."""
+        texts = ["".join(texts_in(name, row.values.get(name))[:1]) for name in text]
         if len(text) == 1 and text[0] in self.sides:
             texts = [""] * self.sides.index(text[0]) + texts
         elif not all(one.strip() for one in texts):
