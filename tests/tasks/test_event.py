@@ -67,6 +67,7 @@ def readings(task: Event, model: Path, one: Example, length: int) -> list[tuple[
     tokens = task.encode(tokenizer, [one, one], Limits(length, "windows", 8)).tokens
     assert tokens.num_examples == 2
     assert tokens.units is not None
+    assert task.weigh(tokens, np.arange(2)) == (tokens.units >= 0).sum()
     found = []
     for sequence in range(*tokens.windows[:2]):
         inside = slice(*tokens.offsets[sequence : sequence + 2])

@@ -221,6 +221,7 @@ def test_predict_writes_pairs_with_their_relation(
 
 def test_python_takes_tagged_texts(trained: tuple[Path, dict[str, Any]]) -> None:
     run = load(trained[1]["output"])
+    assert "<e1>Ada</e1>" in (run.folder / "README.md").read_text(encoding="utf-8")
     (one,) = run.predict(["the <e1>film</e1> <e2>3</e2> was good"])
     assert one.label in run.labels
     with pytest.raises(UserError, match="no columns head and tail"):

@@ -19,7 +19,10 @@ Data = Annotated[
         "movies, tweets, products, news, reviews-zh, spam"
     ),
 ]
-Task = Annotated[str, typer.Option(help="classify, pair, multilabel, regress, tag, retrieve; auto finds out")]
+Task = Annotated[
+    str,
+    typer.Option(help="classify, pair, multilabel, regress, tag, relation, event, retrieve; auto finds out"),
+]
 Text = Annotated[str | None, typer.Option(help="the text column, or two: COL,COL2")]
 Label = Annotated[str | None, typer.Option(help="the column to learn")]
 Model = Annotated[

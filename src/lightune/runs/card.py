@@ -148,6 +148,8 @@ def _use(card: Card) -> str:
     python = (
         'import lightune\n\nrun = lightune.load(".")  # this folder\nprint(run.predict(["a text"])[0].label)'
     )
+    if card.task == "relation":
+        python = python.replace("a text", "<e1>Ada</e1> lives in <e2>Rome</e2>")
     if card.task == "retrieve":
         python = 'import lightune\n\nrun = lightune.load(".")  # this folder\nprint(run.vectors(["a text"]))'
     if card.task in {"regress", "pair"}:
