@@ -73,6 +73,7 @@ def run_entry(entry: str, data: str, files: tuple[Path, Path], seed: int, thread
             (Path(folder) / "models").symlink_to(known / "models")
             command = [sys.executable, "-m", "lightune", "train", train, "--test", test]
             command += ["--model", MODELS[data], "--data.max-length", str(MAX_LENGTH), "--seed", str(seed)]
+            command += ["--data.long", "truncate"]  # as the peers do
             command += ["--json", "--quiet", "--output", f"{folder}/run", "--overwrite"]
             command += OURS[SECOND.get(entry, entry)]
         else:
