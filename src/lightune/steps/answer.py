@@ -150,7 +150,7 @@ def write(folder: Path, prompts: Sequence[str], *, how: Mapping[str, Any], show:
     if not prompts:
         raise UserError("there is no prompt", hint="Give --prompt TEXT, or one a line on standard input.")
     state = read_state(folder)
-    if state.task not in {"instruct", "translate"}:
+    if plugins.load(tasks, state.task, Task).kind != "text":  # type: ignore[type-abstract]
         raise UserError(f"this run does not write texts: its task is {state.task}", file=folder)
     from lightune.backbones.writer import Writing
 
