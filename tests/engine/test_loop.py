@@ -97,3 +97,36 @@ def test_accumulated_pieces_give_the_gradient_of_the_whole(tmp_path: Path) -> No
         return model.weight.detach().clone()
 
     assert torch.allclose(train(10_000), train(12), atol=1e-6)
+
+
+@pytest.mark.parametrize(("falls", "epochs"), [(True, 12), (False, 4)])
+def test_a_score_of_zero_may_wait_for_the_loss(falls: bool, epochs: int) -> None:
+    """Rare spans: F1 stays 0 while the loss falls. Only when neither moves is it a standstill."""
+    from lightune.engine.loop import Descent, Work, fit
+
+    model = torch.nn.EmbeddingBag(50, 2)
+    tokens = made_tokens(16)
+    done: list[float] = []
+
+    def validate() -> dict[str, float]:
+        done.append(1.0 / (len(done) + 1) if falls else 1.0)
+        return {"score": 0.0, "validation_loss": done[-1]}
+
+    work = Work(
+        model=model,
+        forward=lambda batch: model(batch.input_ids),
+        start_training=model.train,
+        losses=lambda logits, batch, gold: torch.nn.functional.cross_entropy(
+            logits, torch.as_tensor(gold), reduction="none"
+        ),
+        weigh=len,
+        tokens=Tokens(tokens.ids, None, np.arange(0, 17) * 3, tokens.windows),
+        targets=np.arange(16) % 2,
+        rows=np.arange(16),
+        pad_id=0,
+        device="cpu",
+        head_prefixes=("none.",),
+        validate=validate,
+    )
+    descent = Descent(12, 0.01, 0.01, 8, 1000, "sgd", "linear", 0.1, 0.0, 0.0, 3, 0)
+    assert fit(work, descent, folder=None, bar=None).epoch == epochs

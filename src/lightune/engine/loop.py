@@ -256,7 +256,10 @@ def _end_epoch(
     progress.step_in_epoch = 0
     if work.validate is not None:
         row |= work.validate()
-        if row["score"] > progress.best_score:
+        losses_before = [one["validation_loss"] for one in progress.epochs if "validation_loss" in one]
+        is_closer = row.get("validation_loss", math.inf) < min(losses_before, default=math.inf)
+        # An F1 of 0 may stay 0 for some epochs while the loss falls: that is no standstill.
+        if row["score"] > progress.best_score or (row["score"] == progress.best_score and is_closer):
             progress.risen_epoch = progress.epoch
         if row["score"] >= progress.best_score:  # of equal epochs the later one, with the lower rate
             progress.best_score, progress.best_epoch = row["score"], progress.epoch
