@@ -27,6 +27,7 @@ from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import head_prefixes, num_trainable, resolve_descent
+from lightune.steps.measure import writing_seconds
 from lightune.steps.prepare import Prepared, choose_model, head_of, make_forward, open_unread
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def predict(
     `known` is an earlier calibration of the same run, with other epochs.
     """
     known = known or calibration_of(prepared, gathered, descent)
-    sizes = sizes_of(prepared, gathered, descent, fixed=spent, missing=0)
+    fixed = spent + 2 * writing_seconds(prepared, gathered)  # before training, and after it
+    sizes = sizes_of(prepared, gathered, descent, fixed=fixed, missing=0)
     if request.folds:
         sizes = replace(
             sizes, epochs=sizes.epochs * (1 + request.folds), steps=sizes.steps * (1 + request.folds)
@@ -232,6 +234,7 @@ def _cost_of(request: Request, gathered: Gathered, source: Source, method: Metho
     descent = resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
     fixed = gathered.seconds + time.perf_counter() - started
     known = calibration_of(prepared, gathered, descent, is_read=False)
+    fixed += 2 * writing_seconds(prepared, gathered)
     rows = np.arange(prepared.tokens.num_examples)
     missing = engine_plan.padded_tokens(prepared.tokens, rows, READ_TOKENS) if prepared.cut else 0
     sizes = sizes_of(prepared, gathered, descent, fixed=fixed, missing=missing)

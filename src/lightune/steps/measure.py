@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightune.core.progress import Show
+from lightune.core.rows import Example
 from lightune.core.tokens import Ints
 from lightune.evaluate.classes import confusion_matrix
 from lightune.history.ladder import run_baselines
@@ -18,8 +20,12 @@ from lightune.steps.learn import answered_logits
 from lightune.steps.prepare import Prepared, Written
 from lightune.tasks.base import Intervals, Prediction, Task
 
+if TYPE_CHECKING:
+    from lightune.backbones.writer import Writing
+
 SHOWN_MISTAKES = 30
 WRITTEN_ROWS, MOST_WRITTEN = 50, 96  # test rows that a model writes replies to, and tokens of each
+PROBED_TOKENS = 4
 
 
 @dataclass
@@ -67,16 +73,42 @@ def measure_all(prepared: Prepared, gathered: Gathered) -> dict[str, Measured]:
 
 def write_and_compare(prepared: Prepared, gathered: Gathered, rows: Ints) -> Written:
     """Let the model write for the first of `rows`, and see how like the right texts that is."""
-    from lightune.backbones.writer import Writer, Writing
+    from lightune.backbones.writer import Writer
 
     began = time.perf_counter()
-    examples = gathered.part(rows[:WRITTEN_ROWS])
-    longest = max(len(prepared.backbone.tokenizer(str(one.gold))["input_ids"]) for one in examples)
-    how = Writing(max_new_tokens=min(MOST_WRITTEN, longest + 8))
+    examples, how = _what_is_written(prepared, gathered, rows)
     texts = gathered.task.generate(Writer(prepared.backbone), examples, how=how)
     said = [str(one.label) for one in texts]
     metrics, intervals = gathered.task.compare_texts(said, [str(one.gold) for one in examples])
     return Written(texts, metrics, intervals, time.perf_counter() - began)
+
+
+def writing_seconds(prepared: Prepared, gathered: Gathered) -> float:
+    """About how long `write_and_compare` will take, from a few tokens of one batch; 0 for other tasks.
+
+    A model writes token by token, and to a batch at a time: what one step costs tells the rest.
+    """
+    if gathered.task.kind != "text" or not len(gathered.test):
+        return 0.0
+    from lightune.backbones.writer import BATCH, Writer
+
+    examples, how = _what_is_written(prepared, gathered, gathered.test)
+    writer = Writer(prepared.backbone)
+    taken = []
+    for number in (1, 1 + PROBED_TOKENS):  # the first also reads the prompts, and finds its kernels
+        began = time.perf_counter()
+        gathered.task.generate(writer, examples[:BATCH], how=replace(how, max_new_tokens=number))
+        taken.append(time.perf_counter() - began)
+    step = max(0.0, taken[1] - taken[0]) / PROBED_TOKENS
+    return math.ceil(len(examples) / BATCH) * (taken[0] + step * how.max_new_tokens)
+
+
+def _what_is_written(prepared: Prepared, gathered: Gathered, rows: Ints) -> tuple[list[Example], Writing]:
+    from lightune.backbones.writer import Writing
+
+    examples = gathered.part(rows[:WRITTEN_ROWS])
+    longest = max(len(prepared.backbone.tokenizer(str(one.gold))["input_ids"]) for one in examples)
+    return examples, Writing(max_new_tokens=min(MOST_WRITTEN, longest + 8))
 
 
 def main_of(measured: dict[str, Measured]) -> Measured | None:
