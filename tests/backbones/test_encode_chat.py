@@ -11,7 +11,7 @@ import pytest
 
 from lightune.backbones.encode import Limits
 from lightune.backbones.encode_chat import encode_chats, render
-from lightune.backbones.transformer import load_tokenizer
+from lightune.backbones.loading import load_tokenizer
 
 TinyModel = Callable[..., Path]
 TEMPLATE = (

@@ -9,7 +9,7 @@ import pytest
 
 from lightune.backbones.encode import Limits
 from lightune.backbones.encode_words import encode_words
-from lightune.backbones.transformer import load_tokenizer
+from lightune.backbones.loading import load_tokenizer
 from lightune.core.rows import Example
 from lightune.core.spans import join_words, split_words
 

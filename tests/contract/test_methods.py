@@ -65,8 +65,8 @@ def test_learns_above_a_cut(method: str, kind: str, tiny: TinyModel, tmp_path: P
 
 @pytest.mark.parametrize(
     ("method", "task", "kind"),
-    [(method, "instruct", kind) for method in METHODS for kind in ("gpt2", "llama")]
-    + [("lora", task, "gpt2") for task in WRITING if task != "instruct"],
+    [(method, "instruct", kind) for method in METHODS for kind in ("gpt2", "llama", "t5")]
+    + [("lora", task, kind) for task in WRITING if task != "instruct" for kind in ("gpt2", "t5", "marian")],
 )
 def test_writes(method: str, task: str, kind: str, tiny: TinyModel, tmp_path: Path) -> None:
     """A language model learns eight replies, all layers and the top one alone; new outputs are refused."""

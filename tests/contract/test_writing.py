@@ -17,8 +17,8 @@ import lightune
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
 from lightune.data.settings import DataSettings
-from lightune.steps.answer import assess
-from tests.making import TinyModel, train_tiny
+from lightune.steps.answer import assess, write
+from tests.making import TinyModel, train_tiny, write_csv
 
 COLOURS = ["red", "blue", "green", "black"]
 
@@ -112,6 +112,32 @@ def test_a_fresh_process_writes_the_same(tiny: TinyModel, tmp_path: Path) -> Non
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
     assert json.loads(done.stdout)["texts"] == here
     assert any("it is" in text for text in here)
+
+
+def test_an_encoder_decoder_translates_alike_in_a_fresh_process(tiny: TinyModel, tmp_path: Path) -> None:
+    """Its encoder frozen and read once; the decoder alone learns. Plain peft opens it; beams reach it."""
+    rows = [(f"what is the colour of {place}", f"it is {COLOURS[place % 4]}") for place in range(8)]
+    summary = train_tiny(
+        tmp_path,
+        tiny("t5", num_layers=2),
+        data=write_csv(tmp_path / "data.csv", list(rows), header=("en", "fr")),
+        method="lora",
+        groups={"train": {"epochs": 60, "learning_rate": 1e-2}, "method": {"layers": 0}},
+    )
+    assert (summary["task"], summary["cached_depth"]) == ("translate", 2)
+    assert summary["epochs"][-1]["train_loss"] < 0.5 * summary["epochs"][0]["train_loss"]
+    texts = [text for text, _ in rows[:2]]
+    here = lightune.load(tmp_path / "run").generate(texts)
+    command = [sys.executable, "-m", "lightune", "generate", str(tmp_path / "run"), "--json", "--quiet"]
+    for text in texts:
+        command += ["--prompt", text]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
+    assert json.loads(done.stdout)["texts"] == here
+    assert any("it is" in text for text in here)
+    code = (tmp_path / "run" / "README.md").read_text("utf-8")
+    assert "AutoPeftModelForSeq2SeqLM" in code
+    with pytest.raises(UserError, match="--beams"):
+        write(tmp_path / "run", texts, how={"beams": 0}, show=Show(is_quiet=True))
 
 
 def test_a_run_with_labels_does_not_write(tiny: TinyModel, tmp_path: Path) -> None:

@@ -17,11 +17,16 @@ OVERLAP = 8  # a window shares 1 / OVERLAP of its tokens with the next
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a sequence may be and what becomes of longer texts."""
+    """How long a sequence may be and what becomes of longer texts.
+
+    Attributes:
+        start_id: the token that a decoder starts from, where an encoder reads and a decoder writes.
+    """
 
     max_length: int
     long: Literal["windows", "truncate"]
     max_windows: int
+    start_id: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Loading, freezing, and running in two parts through the model's own forward (`cu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +16,20 @@ from torch import nn
 
 from lightune.backbones.base import Backbone, HeadSpec, Tap
 from lightune.backbones.cut import entered_at, keeping, run_below
-from lightune.backbones.heads import Headed, PooledHead, final_hidden, reduce_tokens
+from lightune.backbones.encode import Limits
+from lightune.backbones.heads import Headed, final_hidden, reduce_tokens
+from lightune.backbones.loading import (
+    load_model,
+    load_tokenizer,
+    max_length_of,
+    not_a_writer,
+    writes_from_encoder,
+)
 from lightune.backbones.structure import find_structure
-from lightune.core.errors import UserError
+from lightune.backbones.two_sides import encode_two_sides, narrow, two_sided_inputs, widen, written_places
 
 if TYPE_CHECKING:
     from lightune.core.tokens import Batch
-
-LONGEST = 4096  # a tokenizer that knows no limit gets this one
 
 
 class Transformer(Backbone):
@@ -36,6 +43,7 @@ class Transformer(Backbone):
         self.peft_model: Any = None  # peft wrapper around the model, where a method made one
         self.can_merge = False
         self.splits_output = False
+        self.start_id: int | None = None  # where its decoder starts writing from what its encoder read
         self.identifier = identifier
         self.digest = digest
         self.device = device
@@ -44,12 +52,15 @@ class Transformer(Backbone):
         config: Any = self.base.config
         text_config = config.get_text_config() if hasattr(config, "get_text_config") else config
         self.width = int(text_config.hidden_size)
-        self.max_length = _max_length(text_config, tokenizer)
+        self.max_length = max_length_of(text_config, tokenizer)
 
     def _adopt(self, model: nn.Module) -> None:
         self.model = model.to(self.device)
         probe = self.tokenizer("a b", return_tensors="pt").to(self.device)
         known = {k: v for k, v in probe.items() if k in ("input_ids", "attention_mask", "token_type_ids")}
+        if writes_from_encoder(self.model):
+            known["decoder_input_ids"] = known["input_ids"]
+            known.pop("token_type_ids", None)
         self.structure = find_structure(self.model, known)
         self.depth = self.structure.depth
         self.takes_types = "token_type_ids" in self.tokenizer.model_input_names
@@ -68,7 +79,10 @@ class Transformer(Backbone):
         model = load_model(source, spec, head, tokenizer)
         found = cls(model, tokenizer, identifier=identifier, digest=digest, device=device)
         found.spec = spec
-        if spec.is_language_model:
+        if spec.is_language_model and writes_from_encoder(model):
+            found.spec = replace(spec, auto_class="AutoModelForSeq2SeqLM", peft_type="SEQ_2_SEQ_LM")
+            found.start_id = int(model.config.decoder_start_token_id)  # type: ignore[arg-type,union-attr]
+        elif spec.is_language_model:
             found._require_causal(source)
             found.splits_output = found._output_is_plain()
         return found
@@ -148,7 +162,9 @@ class Transformer(Backbone):
             depths = [tap.depth for tap in taps if tap.reduction == "tokens"]
             pooled = [tap for tap in taps if tap.reduction != "tokens"]
             if not pooled:
-                kept = run_below(self.model, self.structure, batch.inputs(), depths)
+                kept = run_below(self.model, self.structure, self._inputs(batch), depths)
+                if self.start_id is not None:
+                    kept = {depth: widen(hidden, batch) for depth, hidden in kept.items()}
                 return {tap: kept[tap.depth] for tap in taps}
             kept = {}
             with keeping(self.model, self.structure, depths, kept):
@@ -165,13 +181,21 @@ class Transformer(Backbone):
         if tap.reduction != "tokens":
             assert isinstance(self.model, Headed), "a reduced tap needs lightune's own head"
             return self.model.head(hidden)  # type: ignore[no-any-return]
+        hidden = hidden if self.start_id is None else narrow(hidden, batch)
         with entered_at(self.model, self.structure, tap.depth, hidden):
             return self.forward(batch)
+
+    def _inputs(self, batch: Batch) -> dict[str, torch.Tensor]:
+        return batch.inputs() if self.start_id is None else two_sided_inputs(batch, self.pad_id)
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Logits (B, C) of the whole network; (U, V), at the batch's units, of a language model."""
         if not self.spec.is_language_model:
             return self.logits_of_output(self.model(**batch.inputs()))
+        if self.start_id is not None:
+            inputs = self._inputs(batch)
+            wanted = written_places(batch, inputs["decoder_attention_mask"])
+            return self.logits_of_output(self.model(**inputs, use_cache=False))[wanted]
         places = slice(None) if batch.units is None else batch.units >= 0
         if not self.splits_output:
             return self.logits_of_output(self.model(**batch.inputs(), use_cache=False))[places]
@@ -249,8 +273,11 @@ class Transformer(Backbone):
         encoded = self.tokenizer(texts)
         types = encoded.get("token_type_ids") if self.takes_types else None
         tokens = Tokens.from_lists(encoded["input_ids"], types, [1, 1])
-        import numpy as np
-
+        if self.start_id is not None:
+            limits = Limits(self.max_length, "truncate", 1)
+            tokens = encode_two_sides(
+                self.tokenizer, [(text, text) for text in texts], limits, self.start_id
+            ).tokens
         batch = tokens.batch(np.arange(2), pad_id=self.pad_id, device=self.device)
         self.model.eval()
         whole = self.forward(batch)
@@ -267,112 +294,8 @@ class Transformer(Backbone):
         return 0
 
 
-def not_a_writer(source: str) -> UserError:
-    """The error for an encoder where a text is to be written."""
-    hint = "Take a causal language model, such as --model smollm2."
-    return UserError("this is not a model that writes: it reads texts whole", file=source, hint=hint)
-
-
-def load_tokenizer(source: str) -> Any:
-    """The tokenizer of a folder or hub id, padding on the right with a token it has."""
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError, KeyError) as error:
-        first = str(error).splitlines()[0]
-        raise UserError(
-            f"no tokenizer could be loaded: {first}",
-            file=source,
-            hint="A model folder needs its tokenizer.json (or vocab.txt) beside config.json.",
-        ) from None
-    tokenizer.padding_side = "right"
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    return tokenizer
-
-
-def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any) -> nn.Module:
-    """The network with its head in float32, untouched weights below and a fresh head on top."""
-    import transformers
-
-    wanted = getattr(transformers, spec.auto_class if head == "standard" else "AutoModel")
-    known: dict[str, Any] = {"dtype": torch.float32}
-    if head == "standard" and not spec.is_language_model:
-        names = dict(enumerate(spec.labels))
-        known |= {"id2label": names, "label2id": {v: k for k, v in names.items()}}
-        known |= {"num_labels": spec.num_labels, "problem_type": spec.problem_type}
-    with quiet_transformers():
-        try:
-            model = wanted.from_pretrained(source, **known)
-        except (OSError, ValueError, KeyError) as error:
-            if spec.is_language_model and "Unrecognized configuration class" in str(error):
-                raise not_a_writer(source) from None
-            first = str(error).splitlines()[0]
-            hint = "The folder needs config.json and model.safetensors of a model that transformers knows."
-            if head == "standard":
-                hint += " A model without a classification head of its own can be trained with --head mean."
-            raise UserError(f"the model could not be loaded: {first}", file=source, hint=hint) from None
-    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
-    if getattr(config, "pad_token_id", None) is None:
-        config.pad_token_id = tokenizer.pad_token_id
-    if (
-        getattr(config, "is_encoder_decoder", False)
-        and getattr(config, "decoder_start_token_id", None) is None
-    ):
-        config.decoder_start_token_id = config.pad_token_id
-    if hasattr(config, "use_cache"):
-        config.use_cache = False
-    if head == "standard":
-        return model  # type: ignore[no-any-return]
-    if getattr(model, "pooler", None) is not None:
-        model.pooler = None  # trained for another head: neither run nor saved
-    num_labels = None if spec.is_vector else spec.num_labels
-    return Headed(model, PooledHead(int(config.hidden_size), num_labels, head))
-
-
-def _max_length(config: Any, tokenizer: Any) -> int:
-    """Tokens that the model and its tokenizer both take."""
-    limits = [int(tokenizer.model_max_length)]
-    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
-    if positions:
-        # RoBERTa and its kin count positions from the padding id onwards.
-        offset = int(config.pad_token_id or 0) + 1 if _counts_from_padding(config) else 0
-        limits.append(int(positions) - offset)
-    return min([*limits, LONGEST])
-
-
-def _counts_from_padding(config: Any) -> bool:
-    return str(getattr(config, "model_type", "")) in {
-        "roberta",
-        "xlm-roberta",
-        "camembert",
-        "mpnet",
-        "longformer",
-    }
-
-
 def _decoder_layers(base: nn.Module) -> nn.Module | None:
     from lightune.backbones.structure import find_layers
 
     decoder = getattr(base, "decoder", None)
     return None if decoder is None else find_layers(decoder)[1]
-
-
-class quiet_transformers:
-    """Holds back transformers' load report (a fresh head is expected here) and its progress bar."""
-
-    def __enter__(self) -> None:
-        from transformers.utils import logging
-
-        self.level = logging.get_verbosity()
-        self.had_bar = logging.is_progress_bar_enabled()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-
-    def __exit__(self, *ignored: object) -> None:
-        from transformers.utils import logging
-
-        logging.set_verbosity(self.level)
-        if self.had_bar:
-            logging.enable_progress_bar()

@@ -51,6 +51,7 @@ def generate(
     temperature: Annotated[float, typer.Option(help="0 takes the likeliest, 1 draws freely")] = 0.0,
     top_k: Annotated[int, typer.Option(help="draw from the k likeliest tokens only (0: all)")] = 0,
     top_p: Annotated[float, typer.Option(help="draw from the likeliest tokens that sum up to p")] = 1.0,
+    beams: Annotated[int, typer.Option(help="follow so many beginnings at once, and keep the likeliest")] = 1,
     seed: Annotated[int, typer.Option(help="seed of the drawing")] = 0,
     json: Json = False,
     quiet: Quiet = False,
@@ -60,6 +61,7 @@ def generate(
 
     prompts = prompt or [line.rstrip("\n") for line in sys.stdin if line.strip()]
     how = {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+    how["beams"] = beams
     texts = write(run, prompts, how={**how, "seed": seed}, show=Show(is_quiet=quiet))
     if json:
         print_json({"texts": texts})

@@ -76,15 +76,15 @@ class Injected(Method):
         """Peft and transformers alone."""
         if self.head != "standard" and not backbone.spec.is_vector:
             return super().loading_code(backbone)
+        kind = backbone.spec.auto_class.replace("AutoModel", "AutoPeftModel")
         if backbone.spec.is_language_model:
             return (
-                "from peft import AutoPeftModelForCausalLM\n"
+                f"from peft import {kind}\n"
                 "from transformers import AutoTokenizer\n\n"
                 'folder = "."  # this folder\n'
-                "model = AutoPeftModelForCausalLM.from_pretrained(folder)\n"
+                f"model = {kind}.from_pretrained(folder)\n"
                 "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
             )
-        kind = backbone.spec.auto_class.replace("AutoModel", "AutoPeftModel")
         options = "".join(f", {name}={value!r}" for name, value in backbone.plain_options().items())
         if backbone.spec.is_vector:
             return (

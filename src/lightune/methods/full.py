@@ -35,7 +35,7 @@ class Full(Method):
         """A transformers folder; lightune's own format under a head of lightune's."""
         if not self._is_plain(backbone):
             return super().save(backbone, folder)
-        from lightune.backbones.transformer import quiet_transformers
+        from lightune.backbones.loading import quiet_transformers
 
         with quiet_transformers():
             _whole(backbone).save_pretrained(folder)  # type: ignore[operator]

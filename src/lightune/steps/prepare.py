@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -250,6 +250,7 @@ def tokenise(
         long="truncate" if gathered.task.kind == "vectors" else settings.long,
         max_windows=settings.max_windows,
     )
+    limits = replace(limits, start_id=backbone.start_id)
     decisions.add("longest text", f"{limits.max_length} tokens", why_length)
     encoded = gathered.task.encode(backbone.tokenizer, gathered.examples, limits)
     if encoded.num_long:

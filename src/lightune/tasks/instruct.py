@@ -14,6 +14,7 @@ import numpy as np
 from lightune.backbones.base import HeadSpec
 from lightune.backbones.encode import Encoded, Limits
 from lightune.backbones.encode_chat import REPLY, encode_chats
+from lightune.backbones.two_sides import encode_two_sides
 from lightune.core.rows import Example, Row
 from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.data.profile import is_missing
@@ -65,6 +66,11 @@ class Instruct(Task):
             turns = (*turns, (REPLY, gold))
         return Example((prompt,), gold, row.index, row.file, row.line, turns=turns)
 
+    def source_of(self, example: Example) -> str:
+        """What an encoder reads: the chat so far."""
+        before = example.turns if example.gold is None else example.turns[:-1]
+        return "\n".join(content for _, content in before)
+
     def prompt(self, text: str) -> str:
         """What the model is asked, from the text of a row."""
         return text
@@ -79,7 +85,13 @@ class Instruct(Task):
         )
 
     def encode(self, tokenizer: Any, examples: Sequence[Example], limits: Limits) -> Encoded:
-        """Chats by the model's own template; only replies are to be learnt."""
+        """Chats by the model's own template; only replies are to be learnt.
+
+        A model with an encoder reads the prompt there.
+        """
+        if limits.start_id is not None:
+            pairs = [(self.source_of(example), example.gold) for example in examples]
+            return encode_two_sides(tokenizer, pairs, limits, limits.start_id)
         return encode_chats(tokenizer, [example.turns for example in examples], limits)
 
     def targets(self, examples: Sequence[Example]) -> Array:
@@ -122,6 +134,9 @@ class Instruct(Task):
 
     def generate(self, writer: Any, examples: Sequence[Example], **options: Any) -> list[Prediction]:
         """New replies, by a `Writer` of the backbone."""
+        if writer.reads_apart:
+            texts = writer.write_from([self.source_of(example) for example in examples], **options)
+            return [Prediction(text, None, {}) for text in texts]
         chats = [tuple(turn for turn in example.turns) for example in examples]
         asked = [turns[:-1] if turns and turns[-1][0] == REPLY else turns for turns in chats]
         return [Prediction(text, None, {}) for text in writer.write(asked, **options)]

@@ -57,6 +57,10 @@ class Translate(Instruct):
         target = f" to {self.target}" if self.target else ""
         return f"Translate{source}{target}:\n{text}"
 
+    def source_of(self, example: Example) -> str:
+        """The text alone: a model that translates needs not be told to."""
+        return super().source_of(example).partition("\n")[2]
+
     def compare_texts(self, said: Sequence[str], gold: Sequence[str]) -> tuple[dict[str, float], Intervals]:
         """bleu, chrf and exact_match of generated translations, with intervals."""
         from lightune.evaluate.texts import text_metrics
