@@ -81,9 +81,10 @@ def test_writes(method: str, task: str, kind: str, tiny: TinyModel, tmp_path: Pa
         return
     for layers in (None, 1) if method == "lora" else (None,):
         fitted = learn_eight(tmp_path, model, task=task, method=method, layers=layers)
-        assert fitted.last < 0.4 * fitted.first
-        # Biases alone cannot turn random outputs that stay frozen; their loss falls all the same.
-        assert fitted.score > (0.5 if method == "bitfit" else 0.95)
+        # Biases alone cannot turn random outputs that stay frozen, nor can changes of the prompt's states,
+        # which attention alone carries on to the reply; their loss falls all the same.
+        assert fitted.last < (0.8 if method == "loreft" else 0.4) * fitted.first
+        assert fitted.score > {"bitfit": 0.5, "loreft": 0.1}.get(method, 0.95)
 
 
 def test_an_encoder_cannot_write(tiny: TinyModel, tmp_path: Path) -> None:

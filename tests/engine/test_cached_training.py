@@ -42,7 +42,7 @@ def losses(folder: Path, model: Path, cache: dict[str, str], method: str, head: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("method", ["lora", "full", "adapter", "loreft"])
 def test_cached_equals_uncached(kind: str, method: str, tiny: TinyModel, tmp_path: Path) -> None:
     """With dropout on above the cut, float32 store: the same loss in every step to 1e-5."""
     model = tiny(kind)
