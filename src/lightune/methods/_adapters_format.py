@@ -76,6 +76,7 @@ def loading_code(backbone: Transformer) -> str:
     lines = [
         "# pip install adapters  (in an environment of its own: it needs transformers 4)",
         "import adapters",
+        *(["from safetensors.torch import load_file"] if backbone.head_modules() else []),
         f"from transformers import {spec.auto_class}, AutoTokenizer",
         "",
         'folder = "."  # this folder',
@@ -85,7 +86,6 @@ def loading_code(backbone: Transformer) -> str:
     ]
     if backbone.head_modules():
         lines += [
-            "from safetensors.torch import load_file",
             f'model.load_state_dict(load_file(folder + "/{FOLDER}/head.safetensors"), strict=False)',
         ]
     return "\n".join([*lines, "tokenizer = AutoTokenizer.from_pretrained(folder)"]) + "\n"
