@@ -157,6 +157,7 @@ def test_is_written_for_the_adapters_library_too(tiny: TinyModel, tmp_path: Path
     config = json.loads((tmp_path / "adapters" / "adapter_config.json").read_text())
     assert int(32 // config["config"]["reduction_factor"]) == 5
     assert config["config"]["leave_out"] == [0]
+    assert "load_adapter" in method.loading_code(backbone)
     assert set(load_file(tmp_path / "adapters" / "head.safetensors")) == {
         f"{head}.{one}" for head in ("classifier", "bert.pooler.dense") for one in ("weight", "bias")
     }

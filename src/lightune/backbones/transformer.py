@@ -153,8 +153,8 @@ class Transformer(Backbone):
         was_training = self.model.training
         self.model.eval()
         try:
-            depths = [tap.depth for tap in taps if tap.reduction == "tokens"]
             pooled = [tap for tap in taps if tap.reduction != "tokens"]
+            depths = [tap.depth for tap in taps if tap.reduction == "tokens" or tap.depth < self.depth]
             if not pooled:
                 kept = run_below(self.model, self.structure, batch.inputs(), depths)
                 return {tap: kept[tap.depth] for tap in taps}
@@ -163,7 +163,8 @@ class Transformer(Backbone):
                 hidden = final_hidden(self.base, batch.inputs())
             found = {tap: kept[tap.depth] for tap in taps if tap.reduction == "tokens"}
             for tap in pooled:
-                found[tap] = reduce_tokens(hidden, batch.attention_mask, tap.reduction)
+                states = hidden if tap.depth == self.depth else kept[tap.depth]
+                found[tap] = reduce_tokens(states, batch.attention_mask, tap.reduction)
             return found
         finally:
             self.model.train(was_training)
