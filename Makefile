@@ -25,8 +25,19 @@ test: $(READY)
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow --timeout 3600
 
-parity: $(READY)
+parity: $(READY) .venv-adapters/.setup-done .venv-pyreft/.setup-done
 	$(BIN)/python -m pytest -m parity --timeout 600
+
+# Reference libraries that need an older transformers live beside ours; where they do not install, their tests skip.
+PIP = bin/python -m pip install --disable-pip-version-check
+.venv-adapters/.setup-done: Makefile
+	-$(PYTHON) -m venv .venv-adapters && .venv-adapters/$(PIP) torch==2.13.0 adapters==1.3.0 && touch $@
+
+# pyreft asks for notebooks and plots too, which its interventions do not need.
+.venv-pyreft/.setup-done: Makefile
+	-$(PYTHON) -m venv .venv-pyreft && .venv-pyreft/$(PIP) torch==2.13.0 transformers==4.45.1 accelerate datasets \
+	  evaluate matplotlib scikit-learn sentencepiece protobuf && \
+	  .venv-pyreft/$(PIP) --no-deps pyreft==0.1.0 pyvene==0.1.8 && touch $@
 
 # Every script of benchmarks/ checks one claim; one alone: .venv/bin/python benchmarks/NAME.py
 bench: $(READY)
@@ -45,5 +56,5 @@ docs: $(READY)
 	$(BIN)/python docs/build.py
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-adapters .venv-pyreft build dist .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

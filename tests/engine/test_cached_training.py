@@ -41,8 +41,11 @@ def losses(folder: Path, model: Path, cache: dict[str, str], method: str, head: 
     return found
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [(method, kind) for method in ("lora", "full") for kind in KINDS]
+    + [(method, kind) for method in ("adapter", "loreft") for kind in ("bert", "gpt2", "t5")],
+)
 def test_cached_equals_uncached(kind: str, method: str, tiny: TinyModel, tmp_path: Path) -> None:
     """With dropout on above the cut, float32 store: the same loss in every step to 1e-5."""
     model = tiny(kind)

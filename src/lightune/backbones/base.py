@@ -26,7 +26,8 @@ class Tap:
     Attributes:
         depth: 0 ... depth of the backbone.
         reduction: `tokens` keeps (N, H) at the cut; the others keep (S, H), one vector a sequence of the
-            network's final output (after its last normalisation): the mean over tokens, the first, the last.
+            states there, at the top of the network's final output (after its last normalisation): the mean
+            over tokens, the first, the last.
     """
 
     depth: int

@@ -32,6 +32,37 @@ def attend(hidden: torch.Tensor, mask: torch.Tensor, query: nn.Module) -> torch.
     return pooled
 
 
+class ScalarMix(nn.Module):
+    """Several layers in one: gamma * sum of softmax(w)_j * h_j (Peters et al. 2018, arXiv:1802.05365, eq. 1).
+
+    Each h_j is standardised before, by what `fit_scale` saw of it.
+    """
+
+    def __init__(self, num_layers: int, width: int) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.zeros(num_layers))
+        self.gamma = nn.Parameter(torch.ones(1))
+        self.center: torch.Tensor
+        self.scale: torch.Tensor
+        self.register_buffer("center", torch.zeros(num_layers, width))
+        self.register_buffer("scale", torch.ones(num_layers, width))
+
+    def fit_scale(self, states: torch.Tensor) -> None:
+        """Set the fixed standardisation from the states (R, N, H) of training rows."""
+        self.center.copy_(states.mean(1))
+        if states.shape[1] > 1:
+            self.scale.copy_(states.std(1).clamp(min=1e-4))
+
+    def forward(self, states: list[torch.Tensor]) -> torch.Tensor:
+        """R tensors (..., H) -> (..., H)."""
+        shares = self.gamma * self.weights.softmax(0)
+        mixed: torch.Tensor = sum(
+            share * (one - center) / scale
+            for share, one, center, scale in zip(shares, states, self.center, self.scale, strict=True)
+        )
+        return mixed
+
+
 class PooledHead(nn.Module):
     """Pooling, dropout, linear.
 

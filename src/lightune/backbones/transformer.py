@@ -5,7 +5,8 @@ Loading, freezing, and running in two parts through the model's own forward (`cu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ class Transformer(Backbone):
         self.tokenizer = tokenizer
         self.spec = HeadSpec("AutoModel", 0, "", ())
         self.peft_model: Any = None  # peft wrapper around the model, where a method made one
+        self.bypass: Callable[[], AbstractContextManager[None]] | None = None  # one of lightune's own, off
         self.can_merge = False
         self.splits_output = False
         self.start_id: int | None = None  # where its decoder starts writing from what its encoder read
@@ -56,14 +58,18 @@ class Transformer(Backbone):
 
     def _adopt(self, model: nn.Module) -> None:
         self.model = model.to(self.device)
-        probe = self.tokenizer("a b", return_tensors="pt").to(self.device)
-        known = {k: v for k, v in probe.items() if k in ("input_ids", "attention_mask", "token_type_ids")}
+        self.structure = find_structure(self.model, self.probe())
+        self.depth = self.structure.depth
+        self.takes_types = "token_type_ids" in self.tokenizer.model_input_names
+
+    def probe(self) -> dict[str, torch.Tensor]:
+        """A tiny batch, as keyword arguments of the network."""
+        found = self.tokenizer("a b", return_tensors="pt").to(self.device)
+        known = {k: v for k, v in found.items() if k in ("input_ids", "attention_mask", "token_type_ids")}
         if writes_from_encoder(self.model):
             known["decoder_input_ids"] = known["input_ids"]
             known.pop("token_type_ids", None)
-        self.structure = find_structure(self.model, known)
-        self.depth = self.structure.depth
-        self.takes_types = "token_type_ids" in self.tokenizer.model_input_names
+        return known
 
     @classmethod
     def load(
@@ -118,15 +124,18 @@ class Transformer(Backbone):
         """Names in `model` of the head's modules and the pooler; a language model's outputs are none."""
         return [] if self.spec.is_language_model else list(self.structure.heads)
 
+    def layers_above(self, depth: int) -> list[str]:
+        """Names of the layers from `depth` up, and of those of a decoder behind the encoder."""
+        decoder = _decoder_layers(self.base) if self.structure.is_encoder_decoder else None
+        behind = {id(one) for one in decoder} if isinstance(decoder, nn.ModuleList) else set()
+        found = [name for name, module in self.model.named_modules() if id(module) in behind]
+        return self.layer_paths()[depth:] + found
+
     def linear_paths(self, depth: int) -> list[str]:
         """Names of the linear maps in the layers from `depth` up (and in a decoder behind the encoder)."""
         from transformers.pytorch_utils import Conv1D
 
-        paths = self.layer_paths()[depth:]
-        if self.structure.is_encoder_decoder:
-            paths += [
-                name for name, module in self.model.named_modules() if module is _decoder_layers(self.base)
-            ]
+        paths = self.layers_above(depth)
         return [
             name
             for name, module in self.model.named_modules()
@@ -159,8 +168,8 @@ class Transformer(Backbone):
         was_training = self.model.training
         self.model.eval()
         try:
-            depths = [tap.depth for tap in taps if tap.reduction == "tokens"]
             pooled = [tap for tap in taps if tap.reduction != "tokens"]
+            depths = [tap.depth for tap in taps if tap.reduction == "tokens" or tap.depth < self.depth]
             if not pooled:
                 kept = run_below(self.model, self.structure, self._inputs(batch), depths)
                 if self.start_id is not None:
@@ -171,7 +180,8 @@ class Transformer(Backbone):
                 hidden = final_hidden(self.base, batch.inputs())
             found = {tap: kept[tap.depth] for tap in taps if tap.reduction == "tokens"}
             for tap in pooled:
-                found[tap] = reduce_tokens(hidden, batch.attention_mask, tap.reduction)
+                states = hidden if tap.depth == self.depth else kept[tap.depth]
+                found[tap] = reduce_tokens(states, batch.attention_mask, tap.reduction)
             return found
         finally:
             self.model.train(was_training)
@@ -236,6 +246,9 @@ class Transformer(Backbone):
 
     def plain_forward(self, batch: Batch) -> torch.Tensor:
         """Logits (B, C) of the network as it was before a method put an adapter into it."""
+        if self.bypass is not None:
+            with self.bypass():
+                return self.forward(batch)
         if self.peft_model is None or self.peft_model.active_peft_config.is_prompt_learning:
             return self.forward(batch)
         with self.peft_model.disable_adapter():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,7 +161,8 @@ def _use(card: Card) -> str:
         f"```python\n{python}\n```",
     ]
     if card.loading:
-        kind = "peft and transformers" if card.is_peft else "transformers"
+        words = set(re.findall(r"^(?:from|import) (\w+)", card.loading, re.M))
+        kind = " and ".join(sorted(words & {"adapters", "peft", "transformers"}))
         parts += [f"Without lightune, with {kind} alone:", f"```python\n{card.loading.strip()}\n```"]
     else:
         parts.append("Its head is lightune's own: open it with lightune.")

@@ -22,7 +22,7 @@ from lightune.core.paths import is_disk_full, require_free
 from lightune.core.progress import Show
 from lightune.core.randomness import seed_everything
 from lightune.core.rows import Decisions
-from lightune.core.tokens import Batch, Ints, Tokens, unpad
+from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.engine import activations as store
 from lightune.engine.activations import Filled
 from lightune.engine.plan import speeds_here
@@ -361,10 +361,10 @@ def _fit_head(
     taps: tuple[Tap, ...],
     filled: Filled | None,
 ) -> None:
-    """Give a head that reads one vector a text its fixed scale, from the first training rows."""
+    """Give a head that has one its fixed scale, from the first training rows."""
     if method.head != "tokens" and taps[0].reduction == "tokens":
         return
-    if taps[0].depth < backbone.depth or len(taps) > 1:
+    if max(tap.depth for tap in taps) < backbone.depth or type(method).prepare is Method.prepare:
         return
     import torch
 
@@ -372,9 +372,10 @@ def _fit_head(
     for start in range(0, min(len(rows), SCALE_ROWS), 64):
         batch: Batch = tokens.batch(rows[start : start + 64], pad_id=backbone.pad_id, device=backbone.device)
         read = filled.read(batch) if filled else backbone.below(batch, taps)
-        one = read[taps[0]].float()
-        found.append(unpad(one, batch) if taps[0].reduction == "tokens" else one)
-    method.prepare(backbone, torch.cat(found))
+        all_of = torch.stack([read[tap].float() for tap in taps])
+        found.append(all_of[:, batch.attention_mask.bool()] if taps[0].reduction == "tokens" else all_of)
+    pooled = torch.cat(found, dim=1)
+    method.prepare(backbone, pooled if len(taps) > 1 else pooled[0])
 
 
 def limits_state(limits: Limits) -> dict[str, Any]:
