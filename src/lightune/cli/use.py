@@ -9,9 +9,24 @@ from typing import Annotated, Any
 import typer
 
 from lightune.cli.app import GROUPS, app, print_json
-from lightune.cli.learn import Data, Json, Label, Precision, Quiet, Task, Test, Text, Validation
+from lightune.cli.learn import (
+    Data,
+    Json,
+    Label,
+    Method,
+    Model,
+    Precision,
+    Quiet,
+    Seed,
+    Task,
+    Test,
+    Text,
+    Validation,
+)
+from lightune.core.errors import UserError
 from lightune.core.progress import Show
 
+SHOWN_FINDINGS = 5  # of each kind; the list has all
 RunFolder = Annotated[Path, typer.Argument(help="a run folder that `lightune train` wrote")]
 NewData = Annotated[str, typer.Argument(help="a file, or - for standard input")]
 
@@ -92,7 +107,7 @@ def evaluate(
         print_json(result)
 
 
-@app.command(epilog="Example: lightune check reviews.csv")
+@app.command(epilog="Example: lightune check reviews.csv --deep")
 def check(
     data: Data,
     task: Task = "auto",
@@ -100,16 +115,33 @@ def check(
     label: Label = None,
     validation: Validation = None,
     test: Test = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="also what only a model sees: wrong labels, leaks")
+    ] = False,
+    output: Annotated[
+        str | None, typer.Option(help="the list that --deep writes [DATA-findings-N.csv]")
+    ] = None,
+    model: Model = "auto",
+    method: Method = "auto",
+    seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """What is wrong with the data, with line numbers, before any model is loaded."""
+    """What is wrong with the data, with line numbers, before any model is loaded; --deep asks a model too."""
     from lightune.request import Request
-    from lightune.steps.inspect import inspect
 
     asked: dict[str, Any] = {"task": task, "label": label, "validation": validation, "test": test}
     asked["text"] = tuple(part.strip() for part in text.split(",")) if text else None
-    result = inspect(Request(data=data, groups=GROUPS, **asked), Show(is_quiet=quiet))
+    request = Request(data=data, groups=GROUPS, model=model, method=method, seed=seed, **asked)
+    if deep:
+        from lightune.steps.deep import look_deeper
+
+        result = look_deeper(request, output, Show(is_quiet=quiet))
+    else:
+        from lightune.steps.inspect import inspect
+
+        _refuse_without_deep(output, model, method)
+        result = inspect(request, Show(is_quiet=quiet))
     if json:
         print_json(result)
         return
@@ -119,6 +151,26 @@ def check(
         place = f"{problem['file']}:{problem['line']}" if problem["line"] else problem["file"]
         print(f"{place}: {problem['kind'].replace('_', ' ')}: {problem['message']}")
     print(_conclusion(result["problems"]))
+    if "deep" in result:
+        _print_deep(result["deep"])
+
+
+def _refuse_without_deep(output: str | None, model: str, method: str) -> None:
+    """Raise `UserError` for a flag that only --deep acts on."""
+    for flag, is_given in (("output", output), ("model", model != "auto"), ("method", method != "auto")):
+        if is_given:
+            raise UserError(f"--{flag} does nothing without --deep", hint="Add --deep, or leave it out.")
+
+
+def _print_deep(deep: dict[str, Any]) -> None:
+    """The first findings of each kind, and what to do with the list."""
+    for kind, count in deep["counts"].items():
+        print(f"{kind.replace('_', ' ')}: {count}")
+        for one in [one for one in deep["findings"] if one["kind"] == kind][:SHOWN_FINDINGS]:
+            place = f"{one['file']}:{one['line']}" if one["line"] else f"{one['file']} row {one['row']}"
+            print(f"  {place}: {one['score']:.2f} {one['message']}")
+    print(f"list: {deep['output']}\npage: {deep['page']}")
+    print(f"look through it, then: lightune train DATA --data.exclude {deep['output']}")
 
 
 def _conclusion(problems: list[dict[str, Any]]) -> str:
