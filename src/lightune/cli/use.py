@@ -38,6 +38,9 @@ def predict(
     text: Text = None,
     output: Annotated[str | None, typer.Option(help="a .csv, .tsv, .jsonl or .parquet file [stdout]")] = None,
     precision: Precision = "exact",
+    abstain_below: Annotated[
+        float | None, typer.Option(help="give no answer where its probability is lower, like 0.8")
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -51,7 +54,7 @@ def predict(
         run,
         data,
         settings=settings,
-        wanted=Wanted(columns, output, check_precision(precision), is_json=json),
+        wanted=Wanted(columns, output, check_precision(precision), json, abstain_below),
         show=Show(is_quiet=quiet),
     )
     if json:

@@ -34,7 +34,8 @@ def states_of(prepared: Prepared, request: Request, show: Show) -> np.ndarray:
     filled = read_once(backbone, prepared.tokens, (tap,), prepared.pace, request.cache, Decisions(), show)
 
     def read(batch: Batch) -> torch.Tensor:
-        return filled.read(batch)[tap] if filled else backbone.below(batch, [tap])[tap]
+        found = filled.read(batch)[tap] if filled else backbone.below(batch, [tap])[tap]
+        return pool_windows(found.float(), batch)
 
     return gather_vectors(read, prepared.tokens, rows, pad_id=backbone.pad_id, device=backbone.device)
 
@@ -42,7 +43,7 @@ def states_of(prepared: Prepared, request: Request, show: Show) -> np.ndarray:
 def gather_vectors(
     read: Callable[[Batch], torch.Tensor], tokens: Tokens, rows: Ints, *, pad_id: int, device: str
 ) -> np.ndarray:
-    """(len(rows), H) float32 of what `read` gives for batches, in the order of `rows`; windows averaged."""
+    """(len(rows), H) float32 of what `read` gives for batches, a line an example, in the order of `rows`."""
     import torch
 
     place = {int(row): number for number, row in enumerate(rows)}
@@ -50,7 +51,7 @@ def gather_vectors(
     with torch.inference_mode():
         for some in reading_batches(tokens, rows, READ_TOKENS):
             batch = tokens.batch(some, pad_id=pad_id, device=device)
-            vectors = pool_windows(read(batch).float(), batch).cpu().numpy()
+            vectors = read(batch).float().cpu().numpy()
             found = np.empty((len(rows), vectors.shape[1]), np.float32) if found is None else found
             found[[place[int(row)] for row in some]] = vectors
     assert found is not None, "there is at least one row"
