@@ -149,6 +149,10 @@ class Run:
         """What the task sees of a row without its answer."""
         return self.task.row_to_example(row, tuple(text or self.task.reads(self.state.text)), None)
 
+    def outputs(self, examples: Sequence[Example]) -> Any:
+        """(B, C) logits of examples, or as many arrays; gold answers are not looked at."""
+        return self._outputs(examples)
+
     def _outputs(self, examples: Sequence[Example], precision: str = "exact") -> Any:
         from lightune.engine.predict import settle
 

@@ -89,23 +89,31 @@ def generate(
 @app.command(epilog="Example: lightune evaluate runs/reviews-lora-1 test.csv")
 def evaluate(
     run: RunFolder,
-    data: Data,
+    data: Annotated[str, typer.Argument(help="labelled data; or a second run, and the data behind it")],
+    data_of_both: Annotated[
+        str | None, typer.Argument(metavar="[DATA]", help="labelled data, where two runs are compared")
+    ] = None,
     text: Text = None,
     label: Label = None,
+    by: Annotated[str | None, typer.Option(help="also for each value of this column")] = None,
+    shifted: Annotated[
+        str | None, typer.Option(help="also on this other data, and what is lost there")
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Metrics of a run on labelled data, with 95% intervals."""
-    from lightune.steps.answer import assess
+    """Metrics of a run on labelled data, with 95% intervals; of two runs, and whether they truly differ."""
+    from lightune.steps.assess import Wanted, assess, notes, tables
 
     columns = tuple(part.strip() for part in text.split(",")) if text else None
+    other, data = (None, data) if data_of_both is None else (Path(data), data_of_both)
     show = Show(is_quiet=quiet)
-    result = assess(run, data, settings=_data_settings(), text=columns, label=label, show=show)
-    rows = [
-        (name, f"{m['value']:.4f}", f"{m['low']:.4f}", f"{m['high']:.4f}")
-        for name, m in result["metrics"].items()
-    ]
-    show.table(f"{result['rows']} rows", ("metric", "value", "low", "high"), rows)
+    wanted = Wanted(_data_settings(), columns, label, by, shifted, other)
+    result = assess(run, data, wanted, show)
+    for title, header, rows in tables(result):
+        show.table(title, header, rows)
+    for line in notes(result):
+        show.note(line)
     if json:
         print_json(result)
 

@@ -27,7 +27,9 @@ class Difference:
     probability: float
 
 
-def paired_bootstrap(first: Metric, second: Metric, num_rows: int, *, seed: int = 0) -> dict[str, Difference]:
+def paired_bootstrap(
+    first: Metric, second: Metric, num_rows: int, *, seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, Difference]:
     """The difference of every metric that both have, on the same rows drawn again for both.
 
     Args:
@@ -39,7 +41,7 @@ def paired_bootstrap(first: Metric, second: Metric, num_rows: int, *, seed: int 
     one, other = first(everything), second(everything)
     names = [name for name in one if name in other]
     drawn: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(RESAMPLES):
+    for _ in range(resamples):
         rows = generator.integers(num_rows, size=num_rows)
         left, right = first(rows), second(rows)
         for name in names:
@@ -52,6 +54,18 @@ def _difference(value: float, drawn: NDArray[np.float64]) -> Difference:
     is_other = drawn <= 0 if value > 0 else drawn >= 0
     probability = min(1.0, 2 * (float(is_other.sum()) + 1) / (len(drawn) + 1))
     return Difference(value, float(low), float(high), probability)
+
+
+def apart(first: tuple[float, float, float], second: tuple[float, float, float]) -> Difference:
+    """Second minus first of two figures measured on different rows, each as (value, low, high).
+
+    The interval comes from the two intervals alone (Zou and Donner 2008, MOVER): no normal curve is assumed.
+    """
+    (one, one_low, one_high), (two, two_low, two_high) = first, second
+    value = two - one
+    low = value - ((two - two_low) ** 2 + (one_high - one) ** 2) ** 0.5
+    high = value + ((two_high - two) ** 2 + (one - one_low) ** 2) ** 0.5
+    return Difference(value, low, high, float("nan"))
 
 
 def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[int, int, float]:

@@ -291,8 +291,8 @@ def _scaling(calibration: Mapping[str, Any]) -> str:
     rows = [(split, charts.number(before[split]), charts.number(after[split])) for split in before]
     plain = (
         f"The probabilities are scaled by one number, {calibration['temperature']:.3f}, fitted on the "
-        "validation rows (above 1: the model was too sure of itself). Below is the expected calibration error: "
-        "how far, on average, probability and share right are apart. The answers themselves do not change."
+        "validation rows (above 1: the model was too sure of itself). Below is the expected calibration "
+        "error: how far, on average, probability and share right are apart. Answers do not change by it."
     )
     header = ("Rows", "Before scaling", "After scaling (as shown above)")
     return paragraph(plain) + table(header, rows, numbers=(1, 2))

@@ -13,7 +13,7 @@ from lightune import tasks
 from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
-from lightune.core.rows import Row, Table
+from lightune.core.rows import Example, Row, Table
 from lightune.data.columns import Columns, find_columns
 from lightune.data.profile import LabelProfile, label_profile, no_labels
 from lightune.data.read import read, stream
@@ -174,7 +174,7 @@ def text_columns(trained: list[str], row: Row) -> tuple[str, ...]:
     return tuple(trained)
 
 
-def assess(
+def labelled(
     folder: Path,
     data: str,
     *,
@@ -182,11 +182,11 @@ def assess(
     text: tuple[str, ...] | None,
     label: str | None,
     show: Show,
-) -> dict[str, Any]:
-    """Metrics of a run on labelled data: {metrics: {name: {value, low, high}}, rows}.
+) -> tuple[Run, list[Example], Table]:
+    """A run, the rows of `data` that have a label as it sees them, and the whole table.
 
     Raises:
-        UserError: no labels, or a label that the run was not trained on.
+        UserError: no labels.
     """
     state = read_state(folder)
     splits = read(data, settings)
@@ -200,7 +200,7 @@ def assess(
     found = [one for one in examples_of(run.task, table.rows, columns, profile) if one.gold is not None]
     if not found:
         raise UserError("no row has a label", file=table.file, column=columns.label)
-    return {"metrics": run.evaluate(found), "rows": len(found), "run": str(folder)}
+    return run, found, table
 
 
 def write(folder: Path, prompts: Sequence[str], *, how: Mapping[str, Any], show: Show) -> list[str]:
