@@ -17,7 +17,8 @@ import lightune
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
 from lightune.data.settings import DataSettings
-from lightune.steps.answer import assess, write
+from lightune.steps.answer import write
+from lightune.steps.assess import assess
 from tests.making import TinyModel, train_tiny, write_csv
 
 COLOURS = ["red", "blue", "green", "black"]
