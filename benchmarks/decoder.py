@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--peer", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.peer:
-        print(json.dumps(peer(*asked.peer, asked.epochs, asked.seeds[0])))
+        print(json.dumps(peer(asked.peer[0], asked.peer[1], asked.epochs, asked.seeds[0])))
         return
     found: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
     with tempfile.TemporaryDirectory() as name:
