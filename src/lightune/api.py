@@ -46,7 +46,7 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
     show_problems(gathered.problems, show)
 
     from lightune.core.machine import peak_memory_bytes
-    from lightune.steps import finish, keep, measure, prepare, race
+    from lightune.steps import finish, keep, measure, prepare, race, trust
 
     source = prepare.choose_model(request, gathered, show)
     method = prepare.choose_method(request, gathered)
@@ -60,6 +60,7 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
     chosen = race.race(ground) if race.is_race(request, gathered) else race.alone(ground, method)
     prepared, planned = chosen.prepared, chosen.planned
     measured = measure.measure_all(prepared, gathered)
+    trusted = trust.look(prepared, gathered, measured)
     rungs = measure.baselines(prepared, gathered, measured, show)
     seconds = finish.all_seconds(gathered, prepared, measured, began)
     outcome = keep.Outcome(
@@ -73,6 +74,7 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
         advice=measure.advise(gathered.task, measured, rungs),
         plan=planned.against(seconds["total"], peak_memory_bytes()),
         seconds=seconds,
+        trusted=trusted,
     )
     outcome.summary = finish.summarise(outcome, output, chosen.spread, planned)
     race.remove_traces(work)

@@ -15,10 +15,13 @@ from lightune.request import check_precision
 from lightune.runs.folder import RunState, read_state
 
 if TYPE_CHECKING:
+    import torch
+
     from lightune.backbones.precision import Precision
     from lightune.backbones.transformer import Transformer
     from lightune.backbones.writer import Writing
-    from lightune.core.tokens import Tokens
+    from lightune.core.tokens import Batch, Tokens
+    from lightune.engine.watch import Watch
     from lightune.methods.base import Method
     from lightune.tasks.base import Prediction, Task
 
@@ -37,6 +40,7 @@ class Run:
         self.method = method
         self.backbone = backbone
         self.metrics: dict[str, Any] = {}
+        self.watch: Watch | None = None  # set by those who want to know what looks unlike the training data
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -112,6 +116,31 @@ class Run:
         """(B, C) of texts, windows of long ones pooled; or as many arrays (U, C), one line an answer."""
         return self._outputs(self._examples(texts), precision)
 
+    def strangeness(self, texts: Sequence[tuple[str, ...]]) -> Any:
+        """(B,) how unlike the training data texts are: above 1 is beyond what 99 of 100 like it reach.
+
+        Raises:
+            UserError: the run has not learnt what is usual: too few validation rows, or a task without it.
+        """
+        watch = self.new_watch()
+        if watch is None:
+            hint = "Train again with 50 validation rows or more, as classify, pair, multilabel or regress."
+            raise UserError("the run does not know what is usual", file=self.folder, hint=hint)
+        self.watch, before = watch, self.watch
+        try:
+            self.logits(texts)
+        finally:
+            self.watch = before
+        return watch.last
+
+    def new_watch(self) -> Watch | None:
+        """What tells rows unlike the training data; None where the run has not learnt it."""
+        from lightune.engine.watch import Watch
+        from lightune.runs.familiar import read_region
+
+        region = read_region(self.folder)
+        return Watch(region) if region is not None else None
+
     def _examples(self, texts: Sequence[tuple[str, ...]]) -> list[Example]:
         names = self.task.reads(self.state.text)
         return [self._example(Row(0, dict(zip(names, one, strict=True)), "")) for one in texts]
@@ -119,6 +148,10 @@ class Run:
     def _example(self, row: Row, text: Sequence[str] | None = None) -> Example:
         """What the task sees of a row without its answer."""
         return self.task.row_to_example(row, tuple(text or self.task.reads(self.state.text)), None)
+
+    def outputs(self, examples: Sequence[Example]) -> Any:
+        """(B, C) logits of examples, or as many arrays; gold answers are not looked at."""
+        return self._outputs(examples)
 
     def _outputs(self, examples: Sequence[Example], precision: str = "exact") -> Any:
         from lightune.engine.predict import settle
@@ -139,9 +172,13 @@ class Run:
             return np.zeros((0, max(1, len(self.task.labels))), dtype=np.float32)
         tokens = self.task.encode(self.backbone.tokenizer, examples, Limits(**self.state.limits)).tokens
         device = self.backbone.device
+
+        def forward(batch: Batch) -> torch.Tensor:
+            return self.method.forward(self.backbone, batch)
+
         with computing(self._arithmetic(tokens, precision), device):
             return logits_of(
-                lambda batch: self.method.forward(self.backbone, batch),
+                self.watch.around(forward, self.backbone, tokens) if self.watch else forward,
                 tokens,
                 np.arange(len(examples)),
                 task=self.task,
@@ -178,6 +215,8 @@ class Run:
                 self._require_texts(row, text)
             examples = [self._example(row, text) for row in chunk]
             decoded = self._decide(examples, precision)
+            if self.watch is not None:
+                self.watch.count()
             for row, prediction in zip(chunk, decoded, strict=True):
                 yield {**row.values, **self.task.columns_of(prediction)}
 

@@ -17,7 +17,8 @@ import lightune
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
 from lightune.data.settings import DataSettings
-from lightune.steps.answer import assess, write
+from lightune.steps.answer import write
+from lightune.steps.assess import Wanted, assess
 from tests.making import TinyModel, train_tiny, write_csv
 
 COLOURS = ["red", "blue", "green", "black"]
@@ -88,10 +89,8 @@ def test_perplexity_is_that_of_transformers(tiny: TinyModel, tmp_path: Path) -> 
     found = assess(
         tmp_path / "run",
         str(data),
-        settings=DataSettings(),
-        text=None,
-        label=None,
-        show=Show(is_quiet=True),
+        Wanted(DataSettings(), None, None, None, None, None),
+        Show(is_quiet=True),
     )
     assert found["metrics"]["perplexity"]["value"] == pytest.approx(np.exp(losses / number), rel=1e-4)
 

@@ -9,9 +9,24 @@ from typing import Annotated, Any
 import typer
 
 from lightune.cli.app import GROUPS, app, print_json
-from lightune.cli.learn import Data, Json, Label, Precision, Quiet, Task, Test, Text, Validation
+from lightune.cli.learn import (
+    Data,
+    Json,
+    Label,
+    Method,
+    Model,
+    Precision,
+    Quiet,
+    Seed,
+    Task,
+    Test,
+    Text,
+    Validation,
+)
+from lightune.core.errors import UserError
 from lightune.core.progress import Show
 
+SHOWN_FINDINGS = 5  # of each kind; the list has all
 RunFolder = Annotated[Path, typer.Argument(help="a run folder that `lightune train` wrote")]
 NewData = Annotated[str, typer.Argument(help="a file, or - for standard input")]
 
@@ -23,6 +38,9 @@ def predict(
     text: Text = None,
     output: Annotated[str | None, typer.Option(help="a .csv, .tsv, .jsonl or .parquet file [stdout]")] = None,
     precision: Precision = "exact",
+    abstain_below: Annotated[
+        float | None, typer.Option(help="give no answer where its probability is lower, like 0.8")
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -36,7 +54,7 @@ def predict(
         run,
         data,
         settings=settings,
-        wanted=Wanted(columns, output, check_precision(precision), is_json=json),
+        wanted=Wanted(columns, output, check_precision(precision), json, abstain_below),
         show=Show(is_quiet=quiet),
     )
     if json:
@@ -73,28 +91,36 @@ def generate(
 @app.command(epilog="Example: lightune evaluate runs/reviews-lora-1 test.csv")
 def evaluate(
     run: RunFolder,
-    data: Data,
+    data: Annotated[str, typer.Argument(help="labelled data; or a second run, and the data behind it")],
+    data_of_both: Annotated[
+        str | None, typer.Argument(metavar="[DATA]", help="labelled data, where two runs are compared")
+    ] = None,
     text: Text = None,
     label: Label = None,
+    by: Annotated[str | None, typer.Option(help="also for each value of this column")] = None,
+    shifted: Annotated[
+        str | None, typer.Option(help="also on this other data, and what is lost there")
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Metrics of a run on labelled data, with 95% intervals."""
-    from lightune.steps.answer import assess
+    """Metrics of a run on labelled data, with 95% intervals; of two runs, and whether they truly differ."""
+    from lightune.steps.assess import Wanted, assess, notes, tables
 
     columns = tuple(part.strip() for part in text.split(",")) if text else None
+    other, data = (None, data) if data_of_both is None else (Path(data), data_of_both)
     show = Show(is_quiet=quiet)
-    result = assess(run, data, settings=_data_settings(), text=columns, label=label, show=show)
-    rows = [
-        (name, f"{m['value']:.4f}", f"{m['low']:.4f}", f"{m['high']:.4f}")
-        for name, m in result["metrics"].items()
-    ]
-    show.table(f"{result['rows']} rows", ("metric", "value", "low", "high"), rows)
+    wanted = Wanted(_data_settings(), columns, label, by, shifted, other)
+    result = assess(run, data, wanted, show)
+    for title, header, rows in tables(result):
+        show.table(title, header, rows)
+    for line in notes(result):
+        show.note(line)
     if json:
         print_json(result)
 
 
-@app.command(epilog="Example: lightune check reviews.csv")
+@app.command(epilog="Example: lightune check reviews.csv --deep")
 def check(
     data: Data,
     task: Task = "auto",
@@ -102,16 +128,33 @@ def check(
     label: Label = None,
     validation: Validation = None,
     test: Test = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="also what only a model sees: wrong labels, leaks")
+    ] = False,
+    output: Annotated[
+        str | None, typer.Option(help="the list that --deep writes [DATA-findings-N.csv]")
+    ] = None,
+    model: Model = "auto",
+    method: Method = "auto",
+    seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """What is wrong with the data, with line numbers, before any model is loaded."""
+    """What is wrong with the data, with line numbers, before any model is loaded; --deep asks a model too."""
     from lightune.request import Request
-    from lightune.steps.inspect import inspect
 
     asked: dict[str, Any] = {"task": task, "label": label, "validation": validation, "test": test}
     asked["text"] = tuple(part.strip() for part in text.split(",")) if text else None
-    result = inspect(Request(data=data, groups=GROUPS, **asked), Show(is_quiet=quiet))
+    request = Request(data=data, groups=GROUPS, model=model, method=method, seed=seed, **asked)
+    if deep:
+        from lightune.steps.deep import look_deeper
+
+        result = look_deeper(request, output, Show(is_quiet=quiet))
+    else:
+        from lightune.steps.inspect import inspect
+
+        _refuse_without_deep(output, model, method)
+        result = inspect(request, Show(is_quiet=quiet))
     if json:
         print_json(result)
         return
@@ -121,6 +164,26 @@ def check(
         place = f"{problem['file']}:{problem['line']}" if problem["line"] else problem["file"]
         print(f"{place}: {problem['kind'].replace('_', ' ')}: {problem['message']}")
     print(_conclusion(result["problems"]))
+    if "deep" in result:
+        _print_deep(result["deep"])
+
+
+def _refuse_without_deep(output: str | None, model: str, method: str) -> None:
+    """Raise `UserError` for a flag that only --deep acts on."""
+    for flag, is_given in (("output", output), ("model", model != "auto"), ("method", method != "auto")):
+        if is_given:
+            raise UserError(f"--{flag} does nothing without --deep", hint="Add --deep, or leave it out.")
+
+
+def _print_deep(deep: dict[str, Any]) -> None:
+    """The first findings of each kind, and what to do with the list."""
+    for kind, count in deep["counts"].items():
+        print(f"{kind.replace('_', ' ')}: {count}")
+        for one in [one for one in deep["findings"] if one["kind"] == kind][:SHOWN_FINDINGS]:
+            place = f"{one['file']}:{one['line']}" if one["line"] else f"{one['file']} row {one['row']}"
+            print(f"  {place}: {one['score']:.2f} {one['message']}")
+    print(f"list: {deep['output']}\npage: {deep['page']}")
+    print(f"look through it, then: lightune train DATA --data.exclude {deep['output']}")
 
 
 def _conclusion(problems: list[dict[str, Any]]) -> str:

@@ -57,3 +57,6 @@ class DataSettings(Settings):
     delimiter: str = Field(
         default="", description="what separates several labels in one cell; found when not given"
     )
+    exclude: str = Field(
+        default="", description="a list of rows not to train on, such as `lightune check --deep` writes"
+    )

@@ -37,6 +37,7 @@ class Report:
         scatter: (gold, predicted) numbers.
         mistakes: worst first: texts, gold, predicted, probability, row.
         reliability: (low, high, probability, share right, rows).
+        calibration: temperature, and the calibration error by split, before and after.
         plan: predicted_seconds, seconds, predicted_peak_memory_bytes, peak_memory_bytes, and more.
     """
 
@@ -53,6 +54,7 @@ class Report:
     scatter: list[tuple[float, float]] | None = None
     mistakes: list[dict[str, Any]] = field(default_factory=list)
     reliability: Sequence[tuple[float, float, float, float, int]] | None = None
+    calibration: Mapping[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     plan: dict[str, Any] = field(default_factory=dict)
     truncation: str = ""
@@ -278,7 +280,22 @@ def _calibration(report: Report) -> str:
         "the line: the model is too sure of itself. Dots above: it is right more often than it says. "
         "Larger dots stand for more rows."
     )
-    return section("Can its probabilities be trusted?", plain, picture)
+    return section("Can its probabilities be trusted?", plain, picture, _scaling(report.calibration))
+
+
+def _scaling(calibration: Mapping[str, Any]) -> str:
+    """The calibration error of each split, before and after temperature scaling."""
+    if not calibration:
+        return ""
+    before, after = calibration["before"], calibration["after"]
+    rows = [(split, charts.number(before[split]), charts.number(after[split])) for split in before]
+    plain = (
+        f"The probabilities are scaled by one number, {calibration['temperature']:.3f}, fitted on the "
+        "validation rows (above 1: the model was too sure of itself). Below is the expected calibration "
+        "error: how far, on average, probability and share right are apart. Answers do not change by it."
+    )
+    header = ("Rows", "Before scaling", "After scaling (as shown above)")
+    return paragraph(plain) + table(header, rows, numbers=(1, 2))
 
 
 def _data(report: Report) -> str:

@@ -13,7 +13,7 @@ from lightune import tasks
 from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
-from lightune.core.rows import Row, Table
+from lightune.core.rows import Example, Row, Table
 from lightune.data.columns import Columns, find_columns
 from lightune.data.profile import LabelProfile, label_profile, no_labels
 from lightune.data.read import read, stream
@@ -28,12 +28,16 @@ from lightune.tasks.base import Task
 
 @dataclass(frozen=True)
 class Wanted:
-    """How `predict` is to answer: columns to read, file to write (None: stdout), precision."""
+    """How `predict` is to answer: columns to read, file to write (None: stdout), precision.
+
+    Answers with a probability under `abstain_below` are left out.
+    """
 
     text: tuple[str, ...] | None
     output: str | None
     precision: str
     is_json: bool
+    abstain_below: float | None = None
 
 
 def answer(
@@ -60,18 +64,76 @@ def answer(
     if state.task == "retrieve" and len(columns) != 1:
         hint = "Give one column with --text, and the command again for the other."
         raise UserError(f"a vector is of one text, not of {len(columns)} columns", file=data, hint=hint)
+    _check_abstaining(state, wanted.abstain_below)
     run = load(folder, show)
-    answers = run.predict_rows(chain([first], rows), columns, wanted.precision)
+    run.watch = run.new_watch()
+    abstaining = Abstaining(wanted.abstain_below)
+    answers = abstaining.answers(run.predict_rows(chain([first], rows), columns, wanted.precision))
     added = run.task.added
     names = [name for name in first.values if name not in added] + list(added)
     if wanted.is_json and output is None:
         listed = list(answers)
-        return {"rows": listed, "count": len(listed), "seconds": time.perf_counter() - began}
+        more = _alarm(run, show) | abstaining.summary()
+        return {"rows": listed, "count": len(listed), "seconds": time.perf_counter() - began, **more}
     number = _write(answers, output, names)
     seconds = time.perf_counter() - began
     if output:
         show.note(f"{number} rows written to {output} in {seconds:.1f} s")
-    return {"output": output, "count": number, "seconds": seconds}
+    if abstaining.below is not None:
+        show.note(f"{abstaining.count} rows are left without an answer: less sure than {abstaining.below:g}")
+    return {
+        "output": output,
+        "count": number,
+        "seconds": seconds,
+        **_alarm(run, show),
+        **abstaining.summary(),
+    }
+
+
+class Abstaining:
+    """Takes away answers that the model is not sure enough of."""
+
+    def __init__(self, below: float | None) -> None:
+        self.below = below
+        self.count = 0
+
+    def answers(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The rows, `predicted` empty where `probability` is too low; the probability stays."""
+        for row in rows:
+            if self.below is not None and row["probability"] < self.below:
+                self.count += 1
+                yield {**row, "predicted": None}
+            else:
+                yield row
+
+    def summary(self) -> dict[str, Any]:
+        """{abstained} where it was asked for."""
+        return {} if self.below is None else {"abstained": self.count}
+
+
+def _check_abstaining(state: RunState, below: float | None) -> None:
+    """Raise `UserError` for a probability that is none, or a run that gives none."""
+    if below is None:
+        return
+    if not 0 < below <= 1:
+        raise UserError(f"--abstain-below cannot be {below:g}", hint="Give a probability, like 0.8.")
+    kind = plugins.load(tasks, state.task, Task)  # type: ignore[type-abstract]
+    if "probability" not in kind.added or kind.kind == "number":
+        raise UserError(f"--abstain-below needs probabilities, and {state.task} gives none")
+
+
+def _alarm(run: Run, show: Show) -> dict[str, Any]:
+    """{unusual} of a run that knows what is usual; a warning where too many rows are not."""
+    if run.watch is None:
+        return {}
+    found = run.watch.summary()
+    if found["is_alarm"]:
+        first = ", ".join(map(str, found["first_rows"]))
+        show.warn(
+            f"{found['far']} of {found['rows']} rows look unlike what the run was trained on (1 in 100 is "
+            f"usual; first rows: {first}): the report's figures do not hold for them"
+        )
+    return {"unusual": found}
 
 
 def _columns_to_assess(
@@ -112,7 +174,7 @@ def text_columns(trained: list[str], row: Row) -> tuple[str, ...]:
     return tuple(trained)
 
 
-def assess(
+def labelled(
     folder: Path,
     data: str,
     *,
@@ -120,11 +182,11 @@ def assess(
     text: tuple[str, ...] | None,
     label: str | None,
     show: Show,
-) -> dict[str, Any]:
-    """Metrics of a run on labelled data: {metrics: {name: {value, low, high}}, rows}.
+) -> tuple[Run, list[Example], Table]:
+    """A run, the rows of `data` that have a label as it sees them, and the whole table.
 
     Raises:
-        UserError: no labels, or a label that the run was not trained on.
+        UserError: no labels.
     """
     state = read_state(folder)
     splits = read(data, settings)
@@ -138,7 +200,7 @@ def assess(
     found = [one for one in examples_of(run.task, table.rows, columns, profile) if one.gold is not None]
     if not found:
         raise UserError("no row has a label", file=table.file, column=columns.label)
-    return {"metrics": run.evaluate(found), "rows": len(found), "run": str(folder)}
+    return run, found, table
 
 
 def write(folder: Path, prompts: Sequence[str], *, how: Mapping[str, Any], show: Show) -> list[str]:

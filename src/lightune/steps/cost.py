@@ -29,6 +29,7 @@ from lightune.steps.gather import Gathered
 from lightune.steps.learn import head_prefixes, num_trainable, resolve_descent
 from lightune.steps.measure import writing_seconds
 from lightune.steps.prepare import Prepared, choose_model, head_of, make_forward, open_unread
+from lightune.steps.trust import rows_to_look_at
 
 if TYPE_CHECKING:
     import torch
@@ -166,7 +167,8 @@ def sizes_of(
         ),
         held_tokens=engine_plan.padded_tokens(tokens, gathered.validation, READ_TOKENS),
         test_tokens=(1 + gathered.task.is_able)
-        * engine_plan.padded_tokens(tokens, gathered.test, READ_TOKENS),
+        * engine_plan.padded_tokens(tokens, gathered.test, READ_TOKENS)
+        + engine_plan.padded_tokens(tokens, np.concatenate(rows_to_look_at(gathered)), READ_TOKENS),
         missing_tokens=missing,
         biggest_piece=min(descent.batch_tokens, descent.batch_rows * longest),
         epochs=descent.epochs,

@@ -96,6 +96,8 @@ def summarise(
         "truncation": prepared.encoded.describe(),
         "decisions": [vars(one) for one in gathered.decisions.taken],
         "advice": outcome.advice,
+        "calibration": outcome.trusted.calibration,
+        "knows_familiar": outcome.trusted.region is not None,
     }
     if spread:
         summary["folds"] = spread

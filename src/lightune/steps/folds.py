@@ -1,47 +1,72 @@
-"""k-fold cross-validation on request: the same cut, the same stored activations, k times another split."""
+"""k-fold on request: the same cut, the same stored activations, k times another split."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from lightune.core.progress import Show
+from lightune.core.tokens import Ints
 from lightune.engine.loop import Descent
 from lightune.methods.base import trained_state
 from lightune.request import Request
 from lightune.steps.gather import Gathered
-from lightune.steps.learn import learn
+from lightune.steps.learn import answered_logits, learn
 from lightune.steps.measure import measure
 from lightune.steps.prepare import Prepared
 
 
-def cross_validate(
-    request: Request, prepared: Prepared, gathered: Gathered, descent: Descent, show: Show
-) -> dict[str, Any] | None:
-    """{folds, mean, deviation} of the metrics over k held-out parts; None when not asked for.
+def each_fold(
+    prepared: Prepared, gathered: Gathered, descent: Descent, folds: list[tuple[Ints, Ints]], show: Show
+) -> Iterator[Ints]:
+    """The held-out rows of each fold, while the network is trained on the others.
 
     Every fold starts from the same untouched weights, which are put back at the end.
     """
-    if not request.folds:
-        return None
     import torch
 
     model = prepared.backbone.model
     start = {name: one.clone() for name, one in trained_state(model).items()}
     random = torch.get_rng_state()
+    try:
+        for rows, held in folds:
+            learn(prepared, gathered, descent, rows=rows, held=held[:0], folder=None, show=show)
+            yield held
+            model.load_state_dict(start, strict=False)
+    finally:
+        model.load_state_dict(start, strict=False)
+        torch.set_rng_state(random)
+
+
+def cross_validate(
+    request: Request, prepared: Prepared, gathered: Gathered, descent: Descent, show: Show
+) -> dict[str, Any] | None:
+    """{folds, mean, deviation} of the metrics over k held-out parts; None when not asked for."""
+    if not request.folds:
+        return None
     found = []
-    for number, (rows, held) in enumerate(gathered.folds(request.folds, request.seed)):
-        learn(prepared, gathered, descent, rows=rows, held=held[:0], folder=None, show=show)
+    folds = gathered.folds(request.folds, request.seed)
+    for held in each_fold(prepared, gathered, descent, folds, show):
         metrics = measure(prepared, gathered, held).metrics
         found.append(metrics)
         name = gathered.task.best_by
-        show.note(f"fold {number + 1} of {request.folds}: {name} {metrics[name]:.3f} on {len(held)} rows")
-        model.load_state_dict(start, strict=False)
-    torch.set_rng_state(random)
+        place = f"fold {len(found)} of {request.folds}"
+        show.note(f"{place}: {name} {metrics[name]:.3f} on {len(held)} rows")
     table = {name: np.array([metrics[name] for metrics in found]) for name in found[0]}
     return {
         "folds": found,
         "mean": {name: float(values.mean()) for name, values in table.items()},
         "deviation": {name: float(values.std(ddof=1)) for name, values in table.items()},
     }
+
+
+def out_of_fold(
+    prepared: Prepared, gathered: Gathered, descent: Descent, folds: list[tuple[Ints, Ints]], show: Show
+) -> np.ndarray:
+    """(E, C) logits of every example by a network that was not trained on it; 0 for rows of no fold."""
+    logits = np.zeros((len(gathered.examples), len(gathered.task.labels)), dtype=np.float32)
+    for held in each_fold(prepared, gathered, descent, folds, show):
+        logits[held] = answered_logits(prepared, gathered, held)
+    return logits

@@ -21,6 +21,7 @@ from lightune.data.bundled import bundled
 from lightune.data.bundled import names as bundled_names
 from lightune.data.check import check
 from lightune.data.columns import Columns, find_columns
+from lightune.data.exclude import positions_to_exclude
 from lightune.data.language import language
 from lightune.data.profile import LabelProfile, label_profile, no_labels
 from lightune.data.read import read
@@ -100,6 +101,7 @@ def gather(request: Request, show: Show) -> Gathered:
     train, validation, test, words = _divide(request, parts, groups, is_classes=task.kind == "classes")
     decisions.add("split", *words)
     examples = parts["train"] + parts["validation"] + parts["test"]
+    train = _without_excluded(request, examples, train, decisions)
     task.learn([examples[row] for row in train])
     _balance(request, task, [examples[row] for row in train], decisions)
     return Gathered(
@@ -314,6 +316,20 @@ def _divide(
     why += ", stratified by label" if is_classes and not (has_test and has_validation) else ""
     why += f", grouped by {settings.group}" if settings.group else ""
     return train, validation, test, (what, why)
+
+
+def _without_excluded(request: Request, examples: list[Example], train: Ints, decisions: Decisions) -> Ints:
+    """The training rows that `--data.exclude` leaves; held-out rows stay, or the figures would flatter."""
+    if not request.data_settings.exclude:
+        return train
+    named = positions_to_exclude(request.data_settings.exclude, examples)
+    kept = np.array([row for row in train.tolist() if row not in named], dtype=np.int64)
+    why = "as --data.exclude says; rows held out to validate and test stay"
+    decisions.add("rows not trained on", len(train) - len(kept), why)
+    if not len(kept):
+        problem = "the list names every row of the training data"
+        raise UserError(problem, file=request.data_settings.exclude)
+    return kept
 
 
 def _groups(splits: Splits, examples: Sequence[Example], column: str) -> list[object] | None:

@@ -13,12 +13,14 @@ from lightune.engine.checkpoint import Progress
 from lightune.engine.loop import Descent
 from lightune.request import Request
 from lightune.runs.card import Card, write_card
+from lightune.runs.familiar import write_region
 from lightune.runs.folder import RunState, finish, write_state
 from lightune.runs.report import Report, write_report
 from lightune.runs.sentence_layout import write_sentence_layout
 from lightune.steps.gather import Gathered
 from lightune.steps.measure import Measured, confusion, main_of, mistakes
 from lightune.steps.prepare import Prepared, limits_state
+from lightune.steps.trust import Trust
 
 SHOWN_LOSSES = 500
 
@@ -37,6 +39,7 @@ class Outcome:
     advice: list[str]
     plan: dict[str, Any]
     seconds: dict[str, float]
+    trusted: Trust = field(default_factory=Trust)
     summary: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -113,6 +116,8 @@ def _write_all(outcome: Outcome, work: Path, output: Path) -> None:
     prepared = outcome.prepared
     prepared.method.save(prepared.backbone, work)
     prepared.backbone.tokenizer.save_pretrained(work)
+    if outcome.trusted.region is not None:
+        write_region(work, outcome.trusted.region)
     write_state(work, run_state(outcome), settings_of(outcome), outcome.summary)
     _write_splits(outcome, work)
     task = outcome.gathered.task
@@ -203,6 +208,7 @@ def report_of(outcome: Outcome, output: Path) -> Report:
         scatter=scatter,
         mistakes=mistakes(gathered, main) if main else [],
         reliability=rows,
+        calibration=outcome.trusted.calibration,
         problems=gathered.problems,
         plan=outcome.plan,
         truncation=prepared.encoded.describe(),

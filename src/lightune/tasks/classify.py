@@ -35,6 +35,7 @@ class Classify(Task):
     def __init__(self) -> None:
         super().__init__()
         self.weights: tuple[float, ...] | None = None
+        self.temperature: float = 1.0
 
     @classmethod
     def recognises(cls, profile: LabelProfile, num_texts: int) -> str:
@@ -70,8 +71,8 @@ class Classify(Task):
         return torch.nn.functional.cross_entropy(logits, targets, weight=weight, reduction="none")
 
     def decode(self, logits: Array, examples: Sequence[Example]) -> list[Prediction]:
-        """The most probable label."""
-        probability = softmax(logits)
+        """The most probable label; probabilities after temperature scaling."""
+        probability = softmax(logits / self.temperature)
         best = probability.argmax(axis=1)
         return [
             Prediction(
@@ -102,12 +103,14 @@ class Classify(Task):
         return np.eye(len(self.labels))[[numbers[label] for label in predicted]] * CERTAIN
 
     def state(self) -> dict[str, Any]:
-        """Labels and class weights."""
-        return {**super().state(), "weights": self.weights and list(self.weights)}
+        """Labels, class weights and temperature."""
+        weights = self.weights and list(self.weights)
+        return {**super().state(), "weights": weights, "temperature": self.temperature}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back labels and class weights."""
+        """Take back labels, class weights and temperature (older runs have none)."""
         super().restore(state)
+        self.temperature = float(state.get("temperature", 1.0))
         self.weights = tuple(state["weights"]) if state.get("weights") else None
 
 

@@ -1,0 +1,48 @@
+"""The page to go through what `check --deep` found: the same lines as the list, readable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from lightune.runs.page import page, section, table
+
+MOST_SHOWN = 500  # of a kind
+MEANINGS = {
+    "label_error": (
+        "Labels that are likely wrong",
+        "Models that were trained on the other rows are sure of another label. The surest come first; "
+        "further down, more of them are rows that are merely hard. Look before you believe it.",
+    ),
+    "leak": (
+        "Training texts that are nearly in the held-out data",
+        "What is tested on should not have been learnt: the figures would flatter.",
+    ),
+    "near_duplicate": ("Texts that are nearly the same", "They add little, and weigh twice."),
+    "outlier": ("Texts unlike all others", "Rows that may not belong here. They are kept unless you say so."),
+    "small_group": ("Groups with few rows", "Nothing certain can be learnt, or measured, about these."),
+}
+
+
+def write_findings_page(path: Path, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write one HTML file that needs no other file and no network; it quotes rows of the data."""
+    body = [f"<h1>What looks wrong in {escape(title)}</h1>"]
+    if not rows:
+        body.append("<p>Nothing was found.</p>")
+    for kind, (heading, plain) in MEANINGS.items():
+        mine = [row for row in rows if row["kind"] == kind]
+        shown = [
+            (row["line"] or row["row"], f"{row['score']:.2f}", row["label"], row["suggested"], row["text"],
+             row["message"], row["exclude"])
+            for row in mine[:MOST_SHOWN]
+        ]  # fmt: skip
+        header = ("Line", "Score", "Label", "Suggested", "Text", "Why", "Exclude")
+        cells = table(header, shown, numbers=(0, 1), texts=(4, 5)) if shown else ""
+        body.append(section(f"{heading} ({len(mine)})", plain, cells) if mine else "")
+    body.append(
+        "<footer>Written by lightune on this computer. Change the column <code>exclude</code> of the list "
+        "beside this page, then: lightune train DATA --data.exclude LIST.</footer>"
+    )
+    path.write_text(page(title, "".join(body)), encoding="utf-8")

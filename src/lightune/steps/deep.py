@@ -1,0 +1,236 @@
+"""`lightune check --deep`: what only a model sees in the data. Most of it runs on stored activations.
+
+Labels that models trained on the other rows hold for wrong, near-duplicates, texts of test that are nearly in
+training, texts unlike all others, groups too small to learn from or to be measured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lightune import methods
+from lightune.core import plugins
+from lightune.core.errors import UserError
+from lightune.core.progress import Show
+from lightune.data.exclude import COLUMNS, Finding
+from lightune.data.profile import is_missing
+from lightune.data.write import Writer
+from lightune.explain.label_errors import label_errors, require_cleanlab
+from lightune.explain.neighbours import directions, near_duplicates, outliers
+from lightune.methods.base import Method
+from lightune.request import Request
+from lightune.runs.findings import write_findings_page
+from lightune.steps.folds import out_of_fold
+from lightune.steps.gather import Gathered, gather, read_splits
+from lightune.steps.inspect import inspect
+from lightune.steps.learn import resolve_descent
+from lightune.steps.prepare import Prepared, choose_model, head_of, prepare
+from lightune.steps.states import states_of
+from lightune.tasks.base import softmax
+
+TASKS = ("classify", "pair", "multilabel", "regress")
+FOLDS = 5
+LEAST_ROWS = 40  # to train on four fifths of
+SMALL_GROUP = 20  # rows: an accuracy measured on fewer is known to no better than 20 points
+MOST_GROUPS = 20  # a column with more values does not name groups
+METHODS = ("side",)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The data with its vectors (E, H), of length 1 and centred."""
+
+    gathered: Gathered
+    prepared: Prepared
+    vectors: np.ndarray
+
+
+def look_deeper(request: Request, output: str | None, show: Show) -> dict[str, Any]:
+    """The object of `check`, with `deep`: findings, counts, where they are written, what was skipped.
+
+    Raises:
+        UserError: as `check`, or a task whose rows have no one vector.
+    """
+    began = time.perf_counter()
+    result = inspect(request, show)
+    if any(one["is_fatal"] for one in result["problems"]):
+        show.warn("the deep checks wait until what stops training is mended")
+        return result
+    if result["task"] not in TASKS:
+        hint = f"It looks at data of the tasks {', '.join(TASKS)}."
+        raise UserError(f"--deep does not know the task {result['task']}", file=request.data, hint=hint)
+    own = _whole(request)
+    gathered = gather(own, show)
+    source = choose_model(own, gathered, show)
+    names = METHODS if request.method == "auto" else (request.method_name,)
+    found: list[Finding] = []
+    skipped: list[str] = []
+    probability = np.zeros((len(gathered.train), len(gathered.task.labels)))
+    for place, name in enumerate(names):
+        kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
+        method = kind(own.method_settings(name), head_of(kind, own, gathered.task))
+        prepared = prepare(own, gathered, source, method, show)
+        if place == 0:
+            found += _alike(Looked(gathered, prepared, directions(states_of(prepared, own, show))))
+        if reason := _why_not_labels(gathered):
+            skipped.append(reason)
+            break
+        probability += _probability(own, prepared, gathered, show) / len(names)
+    if not skipped:
+        found = _wrong_labels(gathered, prepared, probability, skipped) + found
+    for reason in skipped:
+        show.warn(reason)
+    found += _small_groups(own, gathered, show)
+    seconds = time.perf_counter() - began
+    result["deep"] = _kept(found, gathered, request, output) | {"skipped": skipped, "seconds": seconds}
+    return result
+
+
+def _whole(request: Request) -> Request:
+    """The same request, with every row of the file in one part, repeated rows too."""
+    changed = {"validation_fraction": "0", "test_fraction": "0", "duplicates": "keep"}
+    return replace(request, groups={**request.groups, "data": {**request.groups.get("data", {}), **changed}})
+
+
+def _why_not_labels(gathered: Gathered) -> str:
+    """Why labels cannot be doubted, in words; "" when they can."""
+    if gathered.task.kind != "classes":
+        return f"label errors are found among classes only, and the task is {gathered.task.name}"
+    if len(gathered.train) < LEAST_ROWS:
+        return f"label errors were not looked for: {len(gathered.train)} rows are too few for {FOLDS} folds"
+    try:
+        require_cleanlab()
+    except UserError as error:
+        return f"label errors were not looked for: {error.problem}. {error.hint}"
+    return ""
+
+
+def _probability(request: Request, prepared: Prepared, gathered: Gathered, show: Show) -> np.ndarray:
+    """(train, C) of every training row, by a network that did not see it."""
+    descent = resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
+    folds = _without_validation(gathered).folds(FOLDS, request.seed)
+    logits = out_of_fold(prepared, gathered, descent, folds, show)
+    return softmax(logits[gathered.train])
+
+
+def _without_validation(gathered: Gathered) -> Gathered:
+    """The same data without its own validation file in the folds."""
+    return replace(gathered, validation=np.zeros(0, dtype=np.int64))
+
+
+def _wrong_labels(
+    gathered: Gathered,
+    prepared: Prepared,
+    probability: np.ndarray,
+    skipped: list[str],
+) -> list[Finding]:
+    """Labels that are likely wrong, the likeliest first."""
+    gold = prepared.targets[gathered.train]
+    right, guessed = float(np.mean(probability.argmax(axis=1) == gold)), np.bincount(gold).max() / len(gold)
+    if right < guessed + 2 * np.sqrt(guessed * (1 - guessed) / len(gold)):
+        words = f"right on {right:.0%} of rows not seen, the commonest label on {guessed:.0%}"
+        skipped.append(f"label errors were not looked for: the models have learnt too little ({words})")
+        return []
+    is_flagged, score = label_errors(gold, probability)
+    labels = gathered.task.labels
+    order = [place for place in np.argsort(-score, kind="stable") if is_flagged[place]]
+    errors = []
+    for place in order:
+        example = gathered.examples[gathered.train[place]]
+        better = labels[int(probability[place].argmax())]
+        message = f"labelled {example.gold!r}, but models trained on the other rows say {better!r}"
+        errors.append(Finding("label_error", float(score[place]), example, message, better, exclude=True))
+    return errors
+
+
+def _alike(looked: Looked) -> list[Finding]:
+    """Near-duplicates, leaks, and texts unlike all others."""
+    gathered, examples = looked.gathered, looked.gathered.examples
+    part_of = {int(row): name for name in ("train", "validation", "test") for row in getattr(gathered, name)}
+    found = []
+    texts = [" | ".join(one.texts) for one in examples]
+    for pair in near_duplicates(texts, looked.vectors):
+        one, other = examples[pair.first], examples[pair.second]
+        parts = part_of[pair.first], part_of[pair.second]
+        if parts[0] != parts[1] and "train" in parts:
+            held = parts[1] if parts[0] == "train" else parts[0]
+            message = (
+                f"nearly the same text is in the {held} data ({_place(other)}): {texts[pair.second][:80]!r}"
+            )
+            found.append(Finding("leak", pair.cosine, one, message, exclude=True))
+        elif parts[0] == parts[1] == "train":
+            differs = one.gold != other.gold
+            what = f", with the label {one.gold!r}" if differs else ""
+            message = f"nearly the same text as {_place(one)}{what}: {texts[pair.first][:80]!r}"
+            found.append(Finding("near_duplicate", pair.cosine, other, message, exclude=not differs))
+    is_far, distance = outliers(looked.vectors[gathered.train])
+    order = [place for place in np.argsort(-distance, kind="stable") if is_far[place]]
+    message = "unlike every other text: another language, a fragment, or what does not belong here"
+    found += [
+        Finding("outlier", float(np.clip(distance[place], 0, 1)), examples[gathered.train[place]], message)
+        for place in order
+    ]
+    return found
+
+
+def _place(example: Any) -> str:
+    return f"{example.file} line {example.line}" if example.line else f"{example.file} row {example.row}"
+
+
+def _small_groups(request: Request, gathered: Gathered, show: Show) -> list[Finding]:
+    """Labels, and values of columns that name groups, with few rows."""
+    table = read_splits(request, Show(is_quiet=True)).train
+    by_row = {gathered.examples[row].row: gathered.examples[row] for row in gathered.train}
+    columns = [name for name in table.columns if name not in gathered.columns.text]
+    found = []
+    for name in columns:
+        values = {
+            row.index: str(row.values[name]) for row in table.rows if not is_missing(row.values.get(name))
+        }
+        counts = Counter(values[row] for row in by_row if row in values)
+        if name != gathered.columns.label and not 2 <= len(counts) <= MOST_GROUPS:
+            continue
+        if gathered.task.kind == "number" and name == gathered.columns.label:
+            continue
+        for value, number in sorted(counts.items(), key=lambda item: item[1]):
+            if number >= SMALL_GROUP:
+                continue
+            first = next(row for row in by_row if values.get(row) == value)
+            message = f"only {number} rows have {name} = {value!r}: too few to learn from, or to be measured"
+            found.append(Finding("small_group", 1 - number / SMALL_GROUP, by_row[first], message))
+    return found
+
+
+def _kept(
+    found: Sequence[Finding], gathered: Gathered, request: Request, output: str | None
+) -> dict[str, Any]:
+    """The list and the page written, and the numbers for the person."""
+    path = Path(output).expanduser() if output else _free_name(request.data)
+    with Writer(str(path), COLUMNS) as writer:
+        for one in found:
+            writer.write(one.as_row())
+    page = path.with_suffix(".html")
+    write_findings_page(page, Path(request.data).name, [one.as_row() for one in found])
+    counts = Counter(one.kind for one in found)
+    return {
+        "findings": [{key: value for key, value in one.as_row().items() if key != "text"} for one in found],
+        "counts": dict(counts),
+        "flagged_share": counts["label_error"] / max(1, len(gathered.train)),
+        "output": str(path),
+        "page": str(page),
+    }
+
+
+def _free_name(data: str) -> Path:
+    """`STEM-findings-N.csv`, the first that is free: a list that was gone through stays."""
+    stem, number = Path(data).stem or "data", 1
+    while (path := Path(f"{stem}-findings-{number}.csv")).exists():
+        number += 1
+    return path

@@ -1,0 +1,89 @@
+"""`check --deep` and `train --data.exclude`, through the real program on a tiny model."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import Ended, lightune, plain
+from tests.making import TinyModel, sentences, write_csv
+
+HAS_CLEANLAB = importlib.util.find_spec("cleanlab") is not None
+NUM_ROWS = 100
+
+
+@pytest.fixture(scope="module")
+def looked(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
+    """Synthetic rows with a near-duplicate, a leak, a rare source; what was found."""
+    folder = tmp_path_factory.mktemp("deep")
+    rows = [(text, label, "web") for text, label in sentences(NUM_ROWS)]
+    longest = sorted(range(NUM_ROWS), key=lambda row: -len(rows[row][0]))
+    rows.append((f"{rows[longest[0]][0]} !", rows[longest[0]][1], "letter"))
+    write_csv(folder / "data.csv", rows, ("text", "label", "source"))
+    tests = [*sentences(20, seed=7), (f"{rows[longest[1]][0]} ?", rows[longest[1]][1])]
+    write_csv(folder / "test.csv", [(*one, "web") for one in tests], ("text", "label", "source"))
+    words = ("check", "data.csv", "--deep", "--test", "test.csv", "--model", tiny("bert"), "--method", "head")
+    return folder, lightune(*words, "--output", "found.csv", "--json", folder=folder)
+
+
+def found_rows(folder: Path, kind: str) -> list[int]:
+    with (folder / "found.csv").open(encoding="utf-8") as stream:
+        return [int(one["row"]) for one in csv.DictReader(stream) if one["kind"] == kind]
+
+
+def test_alike_rows_are_found(looked: tuple[Path, Ended]) -> None:
+    folder, ended = looked
+    assert ended.code == 0, ended.err
+    assert NUM_ROWS in found_rows(folder, "near_duplicate")
+    assert found_rows(folder, "leak")
+    assert found_rows(folder, "small_group") == [NUM_ROWS]  # one row has the source `letter`
+    assert (folder / "found.html").read_text(encoding="utf-8").count("<tr") > 3
+    counts = ended.json["deep"]["counts"]
+    assert sum(counts.values()) == len(ended.json["deep"]["findings"])
+
+
+@pytest.mark.skipif(HAS_CLEANLAB, reason="cleanlab is installed")
+def test_without_cleanlab_the_rest_is_done_and_the_command_told(looked: tuple[Path, Ended]) -> None:
+    assert "pip install 'lightune[trust]'" in plain(looked[1].err)
+    assert "cleanlab" in looked[1].json["deep"]["skipped"][0]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not HAS_CLEANLAB, reason="needs lightune[trust]")
+def test_wrong_labels_are_among_the_findings(minilm: Path, tmp_path: Path) -> None:
+    rows, wrong = list(sentences(240)), {12, 33, 90}
+    for row in wrong:
+        rows[row] = (rows[row][0], "neg" if rows[row][1] == "pos" else "pos")
+    write_csv(tmp_path / "data.csv", rows)
+    words = ("check", "data.csv", "--deep", "--model", minilm, "--output", "found.csv")
+    ended = lightune(*words, folder=tmp_path)
+    assert ended.code == 0, ended.err
+    assert wrong <= set(found_rows(tmp_path, "label_error"))
+
+
+def test_excluded_rows_are_not_trained_on(looked: tuple[Path, Ended], tiny: TinyModel) -> None:
+    folder, _ = looked
+    common = (
+        "train",
+        "data.csv",
+        "--model",
+        tiny("bert"),
+        "--test",
+        "test.csv",
+        "--method",
+        "head",
+        "--json",
+    )
+    whole = lightune(*common, "--output", "whole", folder=folder).json
+    less = lightune(*common, "--output", "less", "--data.exclude", "found.csv", folder=folder).json
+    gone = next(one for one in less["decisions"] if one["what"] == "rows not trained on")
+    assert less["rows"]["train"] == whole["rows"]["train"] - int(gone["value"]) < whole["rows"]["train"]
+    assert less["rows"]["validation"] == whole["rows"]["validation"]
+
+
+def test_flags_of_the_deep_check_alone_are_refused(looked: tuple[Path, Ended]) -> None:
+    ended = lightune("check", "data.csv", "--output", "x.csv", folder=looked[0])
+    assert ended.code == 2 and "without --deep" in ended.err
