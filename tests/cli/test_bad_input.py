@@ -198,6 +198,23 @@ def test_check_lists_bad_data(bad: BadInput, tmp_path: Path) -> None:
         assert first["row"] == first["line"] - 2  # one line a row, below the header
 
 
+SLOW = {"torch", "transformers", "sklearn", "pandas", "pyarrow", "datasets", "scipy", "peft"}
+
+
+def loaded_by(lines: list[str]) -> set[str]:
+    """The modules that a process with `-X importtime` names on stderr."""
+    return {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
+
+
+@pytest.mark.parametrize("name", ["train", "plan", "check", "predict", "evaluate", "generate"])
+def test_help_loads_nothing_slow(name: str) -> None:
+    """The settings of every method are told without the networks that they are of."""
+    program = command(name, "--help", python=("-X", "importtime"))
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    assert "Example:" in done.stdout
+    assert not loaded_by(done.stderr.splitlines()) & SLOW
+
+
 @pytest.mark.parametrize(
     ("words", "content", "says"),
     [
@@ -219,9 +236,9 @@ def test_mistake_of_a_process_is_found_without_torch(
     done = subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 2
     lines = done.stderr.splitlines()
-    loaded = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
+    loaded = loaded_by(lines)
     assert "lightune.cli.app" in loaded
-    assert not loaded & {"torch", "transformers", "sklearn", "pandas", "pyarrow", "datasets", "scipy", "peft"}
+    assert not loaded & SLOW
     message = [line for line in lines if not line.startswith("import time:")]
     assert says in "\n".join(message)
     assert "Traceback" not in done.stderr

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import lightune
-from lightune.methods.loreft import Intervention, token_ends
+from lightune.methods._intervention import Intervention, token_ends
 from tests.making import TinyModel, train_tiny
 from tests.methods.test_adapter import batch_of, load, make, shake
 

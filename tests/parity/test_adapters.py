@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from lightune.methods.loreft import Intervention
+from lightune.methods._intervention import Intervention
 from tests.making import TinyModel
 from tests.methods.test_adapter import ADAPTERS, batch_of, load, make, shake
 

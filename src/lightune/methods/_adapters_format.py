@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightune.backbones.sublayers import Sublayer
-
 if TYPE_CHECKING:
+    from lightune.backbones.sublayers import Sublayer
     from lightune.backbones.transformer import Transformer
     from lightune.methods.adapter import AdapterSettings
 

@@ -9,23 +9,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from lightune.core.errors import UserError
 from lightune.methods.base import Method
 
 if TYPE_CHECKING:
-    import torch
-
     from lightune.backbones.transformer import Transformer
-
-
-class Inserted(nn.ModuleList):
-    """The modules that train. While `is_off`, the network is as it was."""
-
-    is_off = False
+    from lightune.methods._inserted import Inserted
 
 
 class Hooked(Method):
@@ -66,11 +57,3 @@ class Hooked(Method):
         backbone.base.eval()
         for name in ["inserted", *backbone.head_modules()]:
             backbone.model.get_submodule(name).train()
-
-
-def changed(output: Any, change: Any) -> Any:
-    """What a module gave back, its hidden states (B, T, H), alone or first of a tuple, changed."""
-    if isinstance(output, tuple):
-        return (change(output[0]), *output[1:])
-    hidden: torch.Tensor = change(output)
-    return hidden

@@ -12,28 +12,24 @@ A(z) = scale * up(f(down(z))), from width H to the bottleneck and back. The kind
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import nn
 
-from lightune.backbones.sublayers import Sublayer, find_sublayers, first_tensor
 from lightune.core.errors import UserError
 from lightune.methods import _adapters_format as adapters_format
-from lightune.methods._hooked import Hooked, Inserted, changed
+from lightune.methods._hooked import Hooked
 from lightune.methods.base import LayeredSettings, MethodSettings, Recipe
 
 if TYPE_CHECKING:
+    from lightune.backbones.sublayers import Sublayer
     from lightune.backbones.transformer import Transformer
+    from lightune.methods._inserted import Inserted
 
 Kind = Literal["pfeiffer", "houlsby", "parallel"]
 REDUCTIONS: dict[Kind, int] = {"pfeiffer": 8, "houlsby": 16, "parallel": 8}
 SCALES: dict[Kind, float] = {"pfeiffer": 1.0, "houlsby": 1.0, "parallel": 4.0}
-ACTIVATIONS: dict[Kind, type[nn.Module]] = {"pfeiffer": nn.ReLU, "houlsby": nn.SiLU, "parallel": nn.ReLU}
 
 
 class AdapterSettings(LayeredSettings):
@@ -50,27 +46,6 @@ class AdapterSettings(LayeredSettings):
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout on what is added")
 
 
-class Bottleneck(nn.Module):
-    """(..., H) -> (..., H): down, activation, up, times `scale`."""
-
-    def __init__(self, sizes: tuple[int, int], kind: Kind, scale: float, dropout: float) -> None:
-        super().__init__()
-        outside, inside = sizes
-        self.down = nn.Linear(outside, inside)
-        self.activation = ACTIVATIONS[kind]()
-        self.up = nn.Linear(inside, outside)
-        self.scale = scale
-        self.dropout = nn.Dropout(dropout)
-        nn.init.kaiming_uniform_(self.down.weight, a=math.sqrt(5))
-        for tensor in (self.down.bias, self.up.weight, self.up.bias):
-            nn.init.zeros_(tensor)
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """What is to be added, without the residual."""
-        added: torch.Tensor = self.dropout(self.scale * self.up(self.activation(self.down(hidden))))
-        return added
-
-
 class Adapter(Hooked):
     """Bottlenecks in the top k layers (and a decoder's), and the head."""
 
@@ -79,6 +54,8 @@ class Adapter(Hooked):
     summary = "small bottleneck networks inside the layers"
     paper = "Houlsby et al. 2019, arXiv:1902.00751"
     settings: AdapterSettings
+    placed: list[Sublayer]
+    """Where the bottlenecks went, in their order."""
 
     def recipe(self, num_rows: int) -> Recipe:
         """As LoRA: few epochs at a high peak."""
@@ -91,6 +68,8 @@ class Adapter(Hooked):
         Raises:
             UserError: the layers add their branches in a way that was not found out.
         """
+        from lightune.backbones.sublayers import find_sublayers
+
         layers = backbone.layers_above(self.frozen_depth(backbone.depth))
         wanted = {"attention", "feed_forward"} if self.settings.kind == "houlsby" else {"feed_forward"}
         found = [
@@ -103,11 +82,14 @@ class Adapter(Hooked):
 
     def insert(self, backbone: Transformer) -> Inserted:
         """A bottleneck at each place."""
+        from lightune.methods._bottleneck import Bottleneck, hook_in
+        from lightune.methods._inserted import Inserted
+
         kind = self.settings.kind
         inside = self.settings.width or max(1, backbone.width // REDUCTIONS[kind])
         scale = self.settings.scale or SCALES[kind]
-        inserted = Inserted()
-        for place in self.places(backbone):
+        inserted, self.placed = Inserted(), self.places(backbone)
+        for place in self.placed:
             sizes = (backbone.width, inside)
             inserted.append(Bottleneck(sizes, kind, scale, self.settings.dropout))
             hook_in(backbone.model, place, inserted, kind)
@@ -116,42 +98,10 @@ class Adapter(Hooked):
     def save(self, backbone: Transformer, folder: Path) -> None:
         """The usual file, and where the `adapters` library knows the network, its format too."""
         super().save(backbone, folder)
-        adapters_format.write(backbone, self.settings, self.places(backbone), folder / adapters_format.FOLDER)
+        adapters_format.write(backbone, self.settings, self.placed, folder / adapters_format.FOLDER)
 
     def loading_code(self, backbone: Transformer) -> str:
         """The `adapters` library alone, where it knows the network."""
         if self.head != "standard" or not adapters_format.is_known(backbone):
             return super().loading_code(backbone)
         return adapters_format.loading_code(backbone)
-
-
-def hook_in(model: nn.Module, place: Sublayer, inserted: Inserted, kind: Kind) -> None:
-    """Register the hooks that run the last of `inserted` at `place`."""
-    bottleneck: nn.Module = inserted[-1]
-    norm = None if place.norm is None else model.get_submodule(place.norm)
-    stream: list[torch.Tensor] = []
-
-    def keep(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
-        hidden = first_tensor(given, named)
-        if hidden is not None:
-            stream[:] = [hidden]
-
-    def read(branch: torch.Tensor) -> torch.Tensor:
-        if kind == "houlsby":
-            return branch
-        (before,) = stream
-        stream.clear()
-        if kind == "parallel":
-            return before
-        return before + branch if norm is None else norm(before + branch)
-
-    def add(module: nn.Module, given: object, output: Any) -> Any:
-        if inserted.is_off:
-            stream.clear()
-            return None
-        change: Callable[[torch.Tensor], torch.Tensor] = lambda branch: branch + bottleneck(read(branch))  # noqa: E731
-        return changed(output, change)
-
-    if kind != "houlsby":
-        model.get_submodule(place.source).register_forward_pre_hook(keep, with_kwargs=True)
-    model.get_submodule(place.writer).register_forward_hook(add)
