@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import lightune
+from lightune.backbones.encode import Limits
 from lightune.methods._intervention import Intervention, token_ends
 from tests.making import TinyModel, train_tiny
 from tests.methods.test_adapter import batch_of, load, make, shake
@@ -93,3 +95,25 @@ def test_writes_as_it_was_trained(kind: str, tiny: TinyModel, tmp_path: Path) ->
         whole = network(input_ids=written.sequences, attention_mask=torch.ones_like(written.sequences)).logits
     step_by_step = torch.stack(written.logits, dim=1)
     assert torch.allclose(whole[:, prompt.shape[1] - 1 : -1], step_by_step, atol=1e-4)
+
+
+def test_an_encoder_counts_its_own_tokens(tiny: TinyModel) -> None:
+    """Where a decoder writes, the last tokens are those of the source, as they are when it writes alone."""
+    from tests.parity.test_encoder_decoders import opened
+
+    backbone, task, examples = opened(tiny("t5", num_layers=2))
+    limits = Limits(64, "truncate", 1, start_id=backbone.start_id)
+    tokens = task.encode(backbone.tokenizer, examples, limits).tokens
+    batch = tokens.batch(np.arange(2), pad_id=backbone.pad_id)
+    method = make("loreft", layers=1, first=0, last=1)
+    method.apply(backbone)
+    shake(backbone)
+    outputs: list[torch.Tensor] = []
+    backbone.layers()[1].register_forward_hook(lambda module, given, output: outputs.append(output[0]))
+    with torch.no_grad():
+        method.forward(backbone, batch)
+        backbone.plain_forward(batch)
+    is_other = (outputs[0] - outputs[1]).abs().amax(-1) > 1e-4
+    assert batch.token_type_ids is not None
+    lengths = (batch.attention_mask * (1 - batch.token_type_ids)).sum(1)
+    assert [row.nonzero().flatten().tolist() for row in is_other] == [[n - 1] for n in lengths.tolist()]

@@ -90,7 +90,8 @@ def _prompts_of(backbone: Transformer, batch: Batch) -> Iterator[None]:
     import torch
 
     inserted: Any = backbone.model.get_submodule("inserted")
-    if backbone.spec.is_language_model and batch.units is not None:
+    is_decoder = backbone.spec.is_language_model and backbone.start_id is None
+    if is_decoder and batch.units is not None:  # an encoder reads the prompt alone
         says = batch.units >= 0
         inserted.prompts = torch.where(says.any(1), says.int().argmax(1) + 1, batch.attention_mask.sum(1))
     try:
