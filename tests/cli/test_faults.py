@@ -6,6 +6,7 @@ import errno
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,15 @@ def test_output_is_not_overwritten_unasked(trained: Trained, tmp_path: Path) -> 
     assert "mine.txt" not in paths_in(tmp_path / "run")
 
 
+@pytest.fixture
+def heard_interrupts() -> Iterator[None]:
+    """A shell's background jobs ignore Ctrl-C, and so would what they start: here it is heard again."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_interrupts")
 def test_ctrl_c_can_be_resumed(trained: Trained, tmp_path: Path) -> None:
     copy_of(trained, tmp_path)
     words = [*trained.words, "--train.epochs", "400", "--train.patience", "0", "--cache.off", "--quiet"]
