@@ -25,6 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.frontier import RESULTS, machine
+from benchmarks.peers import training_arguments
 
 FILE = RESULTS / "decoder.json"
 MODEL, TEST_ROWS, BATCH_ROWS, MAX_LENGTH = "smollm2", 160, 16, 128
@@ -84,18 +85,7 @@ def peer(train: str, test: str, epochs: int, seed: int) -> dict[str, Any]:
 
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     with tempfile.TemporaryDirectory() as folder:
-        settings = transformers.TrainingArguments(
-            output_dir=folder,
-            learning_rate=RATE / 2,
-            num_train_epochs=epochs,
-            per_device_train_batch_size=BATCH_ROWS,
-            save_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            logging_strategy="no",
-            use_cpu=True,
-            seed=seed,
-        )
+        settings = training_arguments(folder, rate=RATE / 2, epochs=epochs, rows=BATCH_ROWS, seed=seed)
         collator = transformers.DataCollatorForSeq2Seq(tokenizer, padding=True)
         trainer = transformers.Trainer(
             model=model, args=settings, train_dataset=tokenised(train), data_collator=collator

@@ -87,6 +87,28 @@ def trainer_full(job: Job) -> list[int]:
     return _trainer(job, modules=None, learning_rate=5e-5, epochs=3)
 
 
+def training_arguments(
+    folder: str, *, rate: float, epochs: int, rows: int, seed: int, **schedule: Any
+) -> Any:
+    """Trainer's settings for a peer that is only timed: nothing saved or reported on the way."""
+    import transformers
+
+    return transformers.TrainingArguments(
+        output_dir=folder,
+        learning_rate=rate,
+        num_train_epochs=epochs,
+        per_device_train_batch_size=rows,
+        per_device_eval_batch_size=rows,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        logging_strategy="no",
+        use_cpu=True,
+        seed=seed,
+        **schedule,
+    )
+
+
 def _trainer(
     job: Job, *, modules: Any, learning_rate: float, epochs: int, is_one_cycle: bool = False
 ) -> list[int]:
@@ -116,20 +138,14 @@ def _trainer(
         return Dataset.from_dict({**rows, "labels": gold})
 
     with tempfile.TemporaryDirectory() as folder:
-        settings = transformers.TrainingArguments(
-            output_dir=folder,
-            learning_rate=learning_rate,
-            num_train_epochs=epochs,
+        settings = training_arguments(
+            folder,
+            rate=learning_rate,
+            epochs=epochs,
+            rows=BATCH_ROWS,
+            seed=job.seed,
             lr_scheduler_type="cosine" if is_one_cycle else "linear",
             warmup_steps=round(0.3 * epochs * len(job.train) / BATCH_ROWS) if is_one_cycle else 0,
-            per_device_train_batch_size=BATCH_ROWS,
-            per_device_eval_batch_size=BATCH_ROWS,
-            save_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            logging_strategy="no",
-            use_cpu=True,
-            seed=job.seed,
         )
         collator = transformers.DataCollatorWithPadding(tokenizer)
         trainer = transformers.Trainer(

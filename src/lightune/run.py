@@ -226,10 +226,11 @@ class Run:
         Raises:
             UserError: a label that the run was not trained on.
         """
-        targets = self.task.targets(examples)
-        logits = self._outputs(examples)
-        values = self.task.metrics(logits, targets)
-        intervals = self.task.intervals(logits, targets)
+        return self.score(self._outputs(examples), self.task.targets(examples))
+
+    def score(self, logits: Any, targets: Any) -> dict[str, dict[str, float]]:
+        """Metric name -> {value, low, high} of logits and targets, E of each."""
+        values, intervals = self.task.metrics(logits, targets), self.task.intervals(logits, targets)
         return {
             name: {"value": value, "low": intervals[name][0], "high": intervals[name][1]}
             for name, value in values.items()

@@ -50,6 +50,15 @@ def chats(folder: Path, name: str, number: int = 24) -> Path:
     return file
 
 
+def written_by_a_fresh_process(run: Path, prompts: list[str]) -> list[str]:
+    command = [sys.executable, "-m", "lightune", "generate", str(run), "--json", "--quiet"]
+    for prompt in prompts:
+        command += ["--prompt", prompt]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
+    texts: list[str] = json.loads(done.stdout)["texts"]
+    return texts
+
+
 @pytest.mark.parametrize("name", ["pairs", "messages", "sharegpt", "alpaca"])
 def test_every_form_of_chat_is_recognised(name: str, tiny: TinyModel, tmp_path: Path) -> None:
     model = tiny("gpt2", num_layers=2)
@@ -105,11 +114,7 @@ def test_a_fresh_process_writes_the_same(tiny: TinyModel, tmp_path: Path) -> Non
     )
     prompts = ["what is the colour of 1", "what is the colour of 2"]
     here = lightune.load(tmp_path / "run").generate(prompts)
-    command = [sys.executable, "-m", "lightune", "generate", str(tmp_path / "run"), "--json", "--quiet"]
-    for prompt in prompts:
-        command += ["--prompt", prompt]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
-    assert json.loads(done.stdout)["texts"] == here
+    assert written_by_a_fresh_process(tmp_path / "run", prompts) == here
     assert any("it is" in text for text in here)
 
 
@@ -127,11 +132,7 @@ def test_an_encoder_decoder_translates_alike_in_a_fresh_process(tiny: TinyModel,
     assert summary["epochs"][-1]["train_loss"] < 0.5 * summary["epochs"][0]["train_loss"]
     texts = [text for text, _ in rows[:2]]
     here = lightune.load(tmp_path / "run").generate(texts)
-    command = [sys.executable, "-m", "lightune", "generate", str(tmp_path / "run"), "--json", "--quiet"]
-    for text in texts:
-        command += ["--prompt", text]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
-    assert json.loads(done.stdout)["texts"] == here
+    assert written_by_a_fresh_process(tmp_path / "run", texts) == here
     assert any("it is" in text for text in here)
     code = (tmp_path / "run" / "README.md").read_text("utf-8")
     assert "AutoPeftModelForSeq2SeqLM" in code

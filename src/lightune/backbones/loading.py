@@ -11,6 +11,7 @@ from lightune.backbones.base import HeadSpec
 from lightune.backbones.heads import Headed, PooledHead
 from lightune.core.errors import UserError
 
+WRITING_CLASS = "AutoModelForSeq2SeqLM"  # of networks whose decoder writes from what their encoder read
 LONGEST = 4096  # a tokenizer that knows no limit gets this one
 
 
@@ -88,7 +89,7 @@ def _class_for(source: str, spec: HeadSpec) -> str:
         config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError, KeyError):
         return spec.auto_class  # what is wrong is said when the weights are loaded
-    return "AutoModelForSeq2SeqLM" if getattr(config, "is_encoder_decoder", False) else spec.auto_class
+    return WRITING_CLASS if getattr(config, "is_encoder_decoder", False) else spec.auto_class
 
 
 def writes_from_encoder(model: Any) -> bool:

@@ -6,7 +6,7 @@ Loading, freezing, and running in two parts through the model's own forward (`cu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from lightune.backbones.cut import entered_at, keeping, run_below
 from lightune.backbones.encode import Limits
 from lightune.backbones.heads import Headed, final_hidden, reduce_tokens
 from lightune.backbones.loading import (
+    WRITING_CLASS,
     load_model,
     load_tokenizer,
     max_length_of,
@@ -42,7 +43,7 @@ class Transformer(Backbone):
         self.tokenizer = tokenizer
         self.spec = HeadSpec("AutoModel", 0, "", ())
         self.peft_model: Any = None  # peft wrapper around the model, where a method made one
-        self.bypass: Callable[[], AbstractContextManager[None]] | None = None  # one of lightune's own, off
+        self.bypass: Callable[[], AbstractContextManager[Any]] = nullcontext  # while open: no adapter acts
         self.can_merge = False
         self.splits_output = False
         self.start_id: int | None = None  # where its decoder starts writing from what its encoder read
@@ -86,7 +87,7 @@ class Transformer(Backbone):
         found = cls(model, tokenizer, identifier=identifier, digest=digest, device=device)
         found.spec = spec
         if spec.is_language_model and writes_from_encoder(model):
-            found.spec = replace(spec, auto_class="AutoModelForSeq2SeqLM", peft_type="SEQ_2_SEQ_LM")
+            found.spec = replace(spec, auto_class=WRITING_CLASS, peft_type="SEQ_2_SEQ_LM")
             found.start_id = int(model.config.decoder_start_token_id)  # type: ignore[arg-type,union-attr]
         elif spec.is_language_model:
             found._require_causal(source)
@@ -246,12 +247,7 @@ class Transformer(Backbone):
 
     def plain_forward(self, batch: Batch) -> torch.Tensor:
         """Logits (B, C) of the network as it was before a method put an adapter into it."""
-        if self.bypass is not None:
-            with self.bypass():
-                return self.forward(batch)
-        if self.peft_model is None or self.peft_model.active_peft_config.is_prompt_learning:
-            return self.forward(batch)
-        with self.peft_model.disable_adapter():
+        with self.bypass():
             return self.forward(batch)
 
     @torch.no_grad()

@@ -65,17 +65,16 @@ def _cut(ids: list[int], longest: int, tokenizer: Any) -> list[int]:
 
 def two_sided_inputs(batch: Batch, pad_id: int) -> dict[str, torch.Tensor]:
     """Keyword arguments for an encoder-decoder: input_ids, attention_mask (B, S) and decoder_... (B, D)."""
-    is_source, is_target = _sides(batch)
-    longest = int(is_source.sum(1).max())
-    mask = is_source[:, :longest]
     import torch
 
+    is_source, is_target = _sides(batch)
+    mask = narrow(is_source, batch)
     counts = is_target.sum(1)
     places = torch.arange(int(counts.max()), device=counts.device)[None, :] < counts[:, None]
     behind = torch.full(places.shape, pad_id, dtype=batch.input_ids.dtype, device=counts.device)
     behind[places] = batch.input_ids[is_target]
     return {
-        "input_ids": batch.input_ids[:, :longest].masked_fill(~mask, pad_id),
+        "input_ids": narrow(batch.input_ids, batch).masked_fill(~mask, pad_id),
         "attention_mask": mask.long(),
         "decoder_input_ids": behind,
         "decoder_attention_mask": places.long(),
@@ -101,7 +100,7 @@ def widen(hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
 
 
 def narrow(hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """The reverse: (B, T, H) -> (B, S, H)."""
+    """The reverse: (B, T, ...) -> (B, S, ...)."""
     return hidden[:, : int(_sides(batch)[0].sum(1).max())]
 
 

@@ -79,8 +79,7 @@ def generate(
 
     prompts = prompt or [line.rstrip("\n") for line in sys.stdin if line.strip()]
     how = {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    how["beams"] = beams
-    texts = write(run, prompts, how={**how, "seed": seed}, show=Show(is_quiet=quiet))
+    texts = write(run, prompts, how={**how, "beams": beams, "seed": seed}, show=Show(is_quiet=quiet))
     if json:
         print_json({"texts": texts})
         return

@@ -32,6 +32,29 @@ def logits_of(
     device: str = "cpu",
 ) -> NDArray[Any]:
     """(len(rows), C) logits in the order of `rows`, or as many arrays (U, C); dropout must be off already."""
+
+    def read(batch: Batch) -> Any:
+        return task.part(task.pool(forward(batch), batch).float().cpu().numpy(), batch)
+
+    found = in_order(read, tokens, rows, pad_id=pad_id, batch_tokens=batch_tokens, device=device)
+    return np.zeros((0, 1), np.float32) if found is None else found
+
+
+def in_order(
+    read: Callable[[Batch], Any],
+    tokens: Tokens,
+    rows: Ints,
+    *,
+    pad_id: int,
+    batch_tokens: int = READ_TOKENS,
+    device: str = "cpu",
+) -> NDArray[Any] | None:
+    """What `read` gives for batches of like length, a line an example, in the order of `rows`.
+
+    Returns:
+        (len(rows), ...) float32 where `read` gives arrays, as many objects where it gives lists; None for no
+        rows.
+    """
     import torch
 
     rows = np.asarray(rows, dtype=np.int64)
@@ -40,15 +63,15 @@ def logits_of(
     with torch.inference_mode():
         for some in reading_batches(tokens, rows, batch_tokens):
             batch = tokens.batch(some, pad_id=pad_id, device=device)
-            logits = task.part(task.pool(forward(batch), batch).float().cpu().numpy(), batch)
+            lines = read(batch)
             if found is None:
-                if isinstance(logits, np.ndarray):
-                    found = np.empty((len(rows), *logits.shape[1:]), np.float32)
+                if isinstance(lines, np.ndarray):
+                    found = np.empty((len(rows), *lines.shape[1:]), np.float32)
                 else:
                     found = np.empty(len(rows), dtype=object)
-            for row, one in zip(some, logits, strict=True):
+            for row, one in zip(some, lines, strict=True):
                 found[place[int(row)]] = one
-    return np.zeros((0, 1), np.float32) if found is None else found
+    return found
 
 
 def settle(

@@ -50,6 +50,8 @@ class Injected(Method):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             backbone.peft_model = wrap(target)
+        if not backbone.peft_model.active_peft_config.is_prompt_learning:
+            backbone.bypass = backbone.peft_model.disable_adapter
         backbone.can_merge = self.can_merge
 
     def save(self, backbone: Transformer, folder: Path) -> None:

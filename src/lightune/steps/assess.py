@@ -54,13 +54,7 @@ class Asked:
     def metrics(self, rows: Any = None) -> dict[str, dict[str, float]]:
         """Metric -> {value, low, high} on some rows (B,), all unless told."""
         rows = np.arange(len(self.examples)) if rows is None else rows
-        task, logits, targets = self.run.task, self.logits[rows], self.targets[rows]
-        values, intervals = task.metrics(logits, targets), task.intervals(logits, targets)
-        return {
-            name: {"value": value, "low": intervals[name][0], "high": intervals[name][1]}
-            for name, value in values.items()
-            if name in intervals
-        }
+        return self.run.score(self.logits[rows], self.targets[rows])
 
     def calibration_error(self) -> float | None:
         """The expected calibration error of the probabilities as `predict` gives them."""

@@ -92,8 +92,7 @@ def predict(
     `known` is an earlier calibration of the same run, with other epochs.
     """
     known = known or calibration_of(prepared, gathered, descent)
-    fixed = spent + 2 * writing_seconds(prepared, gathered)  # before training, and after it
-    sizes = sizes_of(prepared, gathered, descent, fixed=fixed, missing=0)
+    sizes = sizes_of(prepared, gathered, descent, fixed=spent, missing=0)
     if request.folds:
         sizes = replace(
             sizes, epochs=sizes.epochs * (1 + request.folds), steps=sizes.steps * (1 + request.folds)
@@ -161,6 +160,7 @@ def sizes_of(
     tokens = prepared.tokens
     longest = int(tokens.example_lengths.max())
     fixed += BASELINE_SECONDS_A_ROW * tokens.num_examples + SAVING_SECONDS
+    fixed += 2 * writing_seconds(prepared, gathered)  # before training, and after it
     return Sizes(
         train_tokens=int(
             1.04 * engine_plan.padded_tokens(tokens, gathered.train, descent.batch_rows * longest)
@@ -236,7 +236,6 @@ def _cost_of(request: Request, gathered: Gathered, source: Source, method: Metho
     descent = resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
     fixed = gathered.seconds + time.perf_counter() - started
     known = calibration_of(prepared, gathered, descent, is_read=False)
-    fixed += 2 * writing_seconds(prepared, gathered)
     rows = np.arange(prepared.tokens.num_examples)
     missing = engine_plan.padded_tokens(prepared.tokens, rows, READ_TOKENS) if prepared.cut else 0
     sizes = sizes_of(prepared, gathered, descent, fixed=fixed, missing=missing)

@@ -10,8 +10,7 @@ from lightune.backbones.base import Tap
 from lightune.core.progress import Show
 from lightune.core.rows import Decisions
 from lightune.core.tokens import Ints, Tokens, pool_windows
-from lightune.engine.batches import reading_batches
-from lightune.engine.predict import READ_TOKENS
+from lightune.engine.predict import in_order
 from lightune.request import Request
 from lightune.steps.prepare import Prepared, read_once
 
@@ -44,15 +43,6 @@ def gather_vectors(
     read: Callable[[Batch], torch.Tensor], tokens: Tokens, rows: Ints, *, pad_id: int, device: str
 ) -> np.ndarray:
     """(len(rows), H) float32 of what `read` gives for batches, a line an example, in the order of `rows`."""
-    import torch
-
-    place = {int(row): number for number, row in enumerate(rows)}
-    found: np.ndarray | None = None
-    with torch.inference_mode():
-        for some in reading_batches(tokens, rows, READ_TOKENS):
-            batch = tokens.batch(some, pad_id=pad_id, device=device)
-            vectors = read(batch).float().cpu().numpy()
-            found = np.empty((len(rows), vectors.shape[1]), np.float32) if found is None else found
-            found[[place[int(row)] for row in some]] = vectors
+    found = in_order(lambda one: read(one).float().cpu().numpy(), tokens, rows, pad_id=pad_id, device=device)
     assert found is not None, "there is at least one row"
     return found

@@ -67,9 +67,7 @@ class Task(ABC):
     weighs_by_itself = True  # rare classes are weighed up without being asked to
     has_second_round = False  # some questions can be asked only once the answers to others are known
     cuts_long = ""  # what the task itself does with long texts, in words
-    temperature: float | None = (
-        None  # what logits are divided by before they become probabilities, where known
-    )
+    temperature: float | None = None  # logits are divided by it before they become probabilities
 
     def __init__(self) -> None:
         self.labels: tuple[str, ...] = ()
