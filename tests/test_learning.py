@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from lightune.data.bundled import path
 from tests.making import train_tiny, write_csv
+from tests.making_questions import choice_rows, reading_rows
 
 Fetch = Callable[[str], None]
 
@@ -109,3 +111,20 @@ def test_parts_of_speech_of_brown(minilm: Path, fetched_data: Fetch, tmp_path: P
     assert summary["metrics"]["test"]["accuracy"] >= 0.95
     (simple,) = [one for one in summary["rungs"] if one["name"] != "majority"]
     assert summary["metrics"]["test"]["accuracy"] > simple["metrics"]["accuracy"] + 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "rows_of", "metric"), [("answer", reading_rows, "f1"), ("choose", choice_rows, "accuracy")]
+)
+def test_questions_about_unseen_names(
+    task: str, rows_of: Callable[..., list[dict[str, Any]]], metric: str, minilm: Path, tmp_path: Path
+) -> None:
+    """500 synthetic rows: what is learnt of some names and places holds of others."""
+    drawn = {}
+    for part, number, half in (("data", 500, 0), ("test", 200, 1)):
+        file = tmp_path / f"{part}.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows_of(number, half, seed=half)), "utf-8")
+        drawn[part] = str(file)
+    summary = train(tmp_path, "minilm", drawn, "run", task=task, method="lora")
+    assert summary["metrics"]["test"][metric] >= 0.95
