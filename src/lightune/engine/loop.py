@@ -64,6 +64,19 @@ class Together:
 
 
 @dataclass(frozen=True)
+class Ability:
+    """What takes the place of parts of the loop, where a run is trained in another way.
+
+    Attributes:
+        sample: the number of an epoch -> its steps, as many as rows / batch_rows rounded up.
+        step: does one step of the optimiser, as `train_step` does, and returns its mean loss.
+    """
+
+    sample: Callable[[int], list[Step]]
+    step: Callable[[Work, Descent, Step, torch.optim.Optimizer], float]
+
+
+@dataclass(frozen=True)
 class Work:
     """What the loop works on.
 
@@ -76,6 +89,7 @@ class Work:
         tokens, targets, rows: the data, and which of its rows to train on.
         validate: () -> metrics with `score`, larger is better; None without validation rows.
         together: for a loss over the whole step; None where the pieces of a step do not know each other.
+        ability: steps of another kind, such as private ones; None for the usual.
     """
 
     model: nn.Module
@@ -91,6 +105,7 @@ class Work:
     head_prefixes: tuple[str, ...]
     validate: Callable[[], dict[str, float]] | None = None
     together: Together | None = None
+    ability: Ability | None = None
 
 
 def rate_factor(schedule: str, step: int, total: int, warmup: float) -> float:
@@ -149,23 +164,17 @@ def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -
         checkpoints.restore_optimizer(optimizer, earlier.optimizer)
         torch.set_rng_state(earlier.random)
     keeper = _Keeper(folder, named, optimizer)
+    take_step = work.ability.step if work.ability else train_step
     steps_an_epoch = math.ceil(len(work.rows) / descent.batch_rows)
     if bar is not None:
         bar.advance(progress.step)
     while progress.epoch < descent.epochs and not progress.is_finished:
-        steps = epoch_steps(
-            work.tokens,
-            work.rows,
-            batch_rows=descent.batch_rows,
-            batch_tokens=descent.batch_tokens,
-            seed=descent.seed,
-            epoch=progress.epoch,
-        )
+        steps = _steps_of(work, descent, progress.epoch)
         work.start_training()
         for step in steps[progress.step_in_epoch :]:
             began = time.perf_counter()
             _set_rates(optimizer, descent, progress.step, steps_an_epoch * descent.epochs)
-            loss = train_step(work, descent, step, optimizer)
+            loss = take_step(work, descent, step, optimizer)
             progress.step_losses.append(loss)
             progress.step += 1
             progress.step_in_epoch += 1
@@ -178,6 +187,19 @@ def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -
     if best:
         _restore(named, best)
     return progress
+
+
+def _steps_of(work: Work, descent: Descent, epoch: int) -> list[Step]:
+    if work.ability is not None:
+        return work.ability.sample(epoch)
+    return epoch_steps(
+        work.tokens,
+        work.rows,
+        batch_rows=descent.batch_rows,
+        batch_tokens=descent.batch_tokens,
+        seed=descent.seed,
+        epoch=epoch,
+    )
 
 
 def train_step(work: Work, descent: Descent, step: Step, optimizer: torch.optim.Optimizer) -> float:
