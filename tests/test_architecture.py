@@ -39,7 +39,7 @@ HEAVY = {
     "accelerate",
 }
 LIGHT = ("core", "data", "evaluate", "history", "runs", "cli", "web", "api.py", "run.py", "request.py")
-PLUGIN_FOLDERS = {"tasks": "Task", "methods": "Method", "data.formats": "Format"}
+PLUGIN_FOLDERS = {"tasks": "Task", "methods": "Method", "data.formats": "Format", "history": "Baseline"}
 PUBLIC = ["Run", "UserError", "check", "load", "plan", "train"]
 SOURCES = python_files("src")
 

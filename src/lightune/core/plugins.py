@@ -20,7 +20,7 @@ NOT_PLUGINS = {"base"}
 def names(package: ModuleType) -> list[str]:
     """The options that a plugin folder offers, from its file names (`multi_label.py` -> `multi_label`)."""
     left_out = {*NOT_PLUGINS, *getattr(package, "FAMILIES", ())}
-    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    found = (module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg)
     return sorted(name for name in found if name not in left_out and not name.startswith("_"))
 
 

@@ -1,4 +1,4 @@
-"""The baseline that never reads: the most frequent class, the most frequent set of labels, or the mean."""
+"""The baseline that never reads: the most frequent class, set of labels or tag, or the mean number."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ class Majority(Baseline):
     """Gives every row the same answer. Of equally frequent answers, the first in alphabetical order."""
 
     name = "majority"
+    summary = "the commonest answer, always"
+    kinds = frozenset({"classes", "labels", "number", "tags"})
+    cost = 0.0
+    is_quick = True
 
     def fit(self, texts: Texts, gold: Sequence[Any]) -> Majority:
         """Find the answer."""
@@ -21,12 +25,16 @@ class Majority(Baseline):
             self.answer_ = float(sum(gold) / len(gold))
         elif self.kind == "labels":
             self.answer_ = list(_most_frequent([tuple(sorted(labels)) for labels in gold]))
+        elif self.kind == "tags":
+            self.answer_ = _most_frequent([tag for tags in gold for tag in tags])
         else:
             self.answer_ = _most_frequent(gold)
         return self
 
     def predict(self, texts: Texts) -> list[Any]:
-        """The same answer for each row."""
+        """The same answer for each row, or for each word."""
+        if self.kind == "tags":
+            return [[self.answer_] * len(words) for words in texts]
         if self.kind == "labels":
             return [list(self.answer_) for _ in texts]
         return [self.answer_ for _ in texts]

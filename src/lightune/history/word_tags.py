@@ -1,4 +1,4 @@
-"""Baselines of tagging: the commonest tag, and each word's own commonest tag (Charniak et al. 1993)."""
+"""The baseline of tagging: each word's own commonest tag (Charniak et al. 1993)."""
 
 from __future__ import annotations
 
@@ -9,25 +9,14 @@ from typing import Any
 from lightune.history.base import Baseline, Texts
 
 
-class MajorityTag(Baseline):
-    """Every word gets the commonest tag."""
-
-    name = "majority"
-
-    def fit(self, texts: Texts, gold: Sequence[Any]) -> MajorityTag:
-        """Count the tags."""
-        self.tag = Counter(tag for tags in gold for tag in tags).most_common(1)[0][0]
-        return self
-
-    def predict(self, texts: Texts) -> list[Any]:
-        """The same tag for all words."""
-        return [[self.tag] * len(words) for words in texts]
-
-
 class WordTags(Baseline):
     """A word gets the tag it had most often in training; a new word the commonest of words seen once."""
 
-    name = "each word's commonest tag"
+    name = "word_tags"
+    summary = "each word's commonest tag"
+    kinds = frozenset({"tags"})
+    cost = 0.1
+    is_quick = True
 
     def fit(self, texts: Texts, gold: Sequence[Any]) -> WordTags:
         """Count the tags of each word."""

@@ -40,6 +40,7 @@ MODEL_NAMES = {
     "majority": "commonest answer",
     "tfidf_lr": "word counts (TF-IDF)",
     "tfidf_cosine": "word counts (TF-IDF)",
+    "word_tags": "each word's commonest tag",
     "untouched model": "the model untouched",
 }
 LEADING = ("accuracy", "f1", "pearson", "spearman", "exact_match", "recall@1", "mrr")

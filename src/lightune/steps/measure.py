@@ -14,7 +14,7 @@ from lightune.core.progress import Show
 from lightune.core.rows import Example
 from lightune.core.tokens import Ints
 from lightune.evaluate.classes import confusion_matrix
-from lightune.history.ladder import run_baselines
+from lightune.steps.baselines import run_baselines
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import answered_logits
 from lightune.steps.prepare import Prepared, Written

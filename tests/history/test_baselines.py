@@ -9,8 +9,8 @@ import pytest
 
 from lightune.core.progress import Show
 from lightune.core.rows import Example
-from lightune.history.ladder import Rung, run_baselines
-from lightune.history.tfidf import is_written_without_spaces
+from lightune.history._pieces import is_written_without_spaces
+from lightune.steps.baselines import Rung, run_baselines
 
 
 def run(train: list[tuple[Any, Any]], test: list[Any], kind: Any, **options: Any) -> dict[str, Rung]:

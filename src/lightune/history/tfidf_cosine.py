@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lightune.history._pieces import fit_vectorizer
 from lightune.history.base import Baseline, Texts
-from lightune.history.tfidf import fit_vectorizer
 
 
 class TfIdfVectors(Baseline):
     """Words, pairs and parts of words, weighted by how rare they are in the training texts of both sides."""
 
     name = "tfidf_cosine"
+    summary = "weighted word counts, compared by their cosine"
+    kinds = frozenset({"vectors"})
+    cost = 2.0
+    is_quick = True
 
     def fit(self, texts: Texts, gold: Sequence[Any]) -> TfIdfVectors:
         """Count the words."""

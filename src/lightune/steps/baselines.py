@@ -1,0 +1,79 @@
+"""Run earlier models on the split that the fine-tuned model uses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lightune import history
+from lightune.core import plugins
+from lightune.core.progress import Show
+from lightune.core.rows import Example
+from lightune.history.base import Baseline, Kind
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One baseline's answers on the test rows, in the form of gold, and what they took.
+
+    Attributes:
+        seconds: learning and answering; `answering_seconds` is the second part.
+        size_bytes: what has to be kept to predict.
+    """
+
+    name: str
+    predictions: list[Any]
+    seconds: float
+    answering_seconds: float
+    size_bytes: int
+
+
+def baselines_for(kind: Kind, *, only_quick: bool = False) -> list[type[Baseline]]:
+    """The earlier models that know this form of gold, the cheapest first."""
+    every = [plugins.load(history, name, Baseline) for name in plugins.names(history)]  # type: ignore[type-abstract]
+    known = [one for one in every if kind in one.kinds and (one.is_quick or not only_quick)]
+    return sorted(known, key=lambda one: (one.cost, one.name))
+
+
+def run_baselines(
+    train: list[Example],
+    test: list[Example],
+    *,
+    kind: Kind,
+    show: Show,
+    is_balanced: bool = False,
+) -> list[Rung]:
+    """The quick baselines, learnt from `train` and asked about `test`.
+
+    Args:
+        kind: the form of gold: a label name, a list of label names, a number.
+        is_balanced: whether rare classes weigh as much as frequent ones, as they do in the run.
+    """
+    baselines = baselines_for(kind, only_quick=True)
+    rungs = []
+    with show.bar("baselines", len(baselines)) as bar:
+        for baseline in baselines:
+            rungs.append(climb(baseline(kind, is_balanced=is_balanced), train, test))
+            bar.advance()
+    return rungs
+
+
+def climb(baseline: Baseline, train: Sequence[Example], test: Sequence[Example]) -> Rung:
+    """Let one baseline learn from `train` and answer `test`, with the clock beside it."""
+    start = time.perf_counter()
+    texts = [read_of(example, baseline.kind) for example in train]
+    baseline.fit(texts, [example.gold for example in train])
+    learnt = time.perf_counter()
+    asked = [read_of(example, baseline.kind) for example in test]
+    predictions = baseline.predict(asked) if asked else []
+    end = time.perf_counter()
+    return Rung(baseline.name, predictions, end - start, end - learnt, baseline.size_bytes())
+
+
+def read_of(example: Example, kind: Kind) -> tuple[str, ...]:
+    """What a baseline reads of an example: its texts, or its words."""
+    if kind != "tags":
+        return example.texts
+    return tuple(example.texts[0][start:end] for start, end in example.words)
