@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lightune.core.rows import Problem
+from lightune.core.shown import Shown
 from lightune.runs import charts, words
 from lightune.runs.report import Report, render, write_report
 
@@ -75,9 +76,7 @@ def full() -> Report:
         labels=[EVIL, "b", "c"],
         confusion=[[5, 1, 0], [0, 7, 2], [0, 0, 0]],
         scatter=[(1.0, 1.5), (2.0, 2.0)],
-        mistakes=[
-            {"texts": (EVIL, EVIL), "gold": EVIL, "predicted": ["a", EVIL], "probability": 0.99, "row": 7}
-        ],
+        mistakes=[{"cells": {EVIL: Shown(EVIL), "b": Shown(EVIL)}, "probability": 0.99, "row": 7}],
         reliability=[(0.8, 0.9, 0.85, 0.7, 10)],
         problems=[Problem("duplicate_text", EVIL, EVIL, line=3, row=1)],
         plan={"predicted_seconds": 70, "seconds": 81.0, "peak_memory_bytes": 2e9, EVIL: {EVIL: EVIL}},

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from lightune.core.shown import Shown, marks_of
 from lightune.core.spans import ENDS, STARTS, Span
 
 KINDS = ("type", "event_type", "label")
@@ -90,6 +91,21 @@ def to_characters(events: Sequence[Mention], words: Sequence[tuple[int, int]]) -
         return words[span[0]][0], words[span[1] - 1][1], span[2]
 
     return [Mention(place(one.trigger), tuple(map(place, one.arguments))) for one in events]
+
+
+def shown_events(events: Sequence[Mapping[str, Any]], text: str) -> Shown:
+    """A text with the triggers and arguments of events (as `as_objects` gives them), each event below it."""
+    spans = [{**one["trigger"], "type": one["type"]} for one in events]
+    spans += [{**part, "type": part["role"]} for one in events for part in one["arguments"]]
+    notes = []
+    for one in events:
+        roles: dict[str, list[str]] = {}
+        for part in one["arguments"]:
+            roles.setdefault(part["role"], []).append(text[part["start"] : part["end"]])
+        named = [f"{role}: {', '.join(said)}" for role, said in roles.items()]
+        trigger = text[one["trigger"]["start"] : one["trigger"]["end"]]
+        notes.append("; ".join([f"{one['type']}: {trigger}", *named]))
+    return Shown(text, marks_of(spans), tuple(notes) or ("no event",))
 
 
 def _first(item: Mapping[str, Any], names: Sequence[str]) -> Any:

@@ -126,6 +126,21 @@ def types_in(marked: str, places: Sequence[tuple[int, int]]) -> list[str]:
     return [one[1] for one in found if one]
 
 
+def unmark_pair(marked: str, places: Sequence[tuple[int, int]]) -> tuple[str, Entity, Entity]:
+    """The reverse of `mark_pair`."""
+    kinds, cuts = [], []
+    for start, end in places:
+        typed = MARKED_TYPE.match(marked, start)
+        kinds.append(typed[1] if typed else "")
+        cuts += [(start, typed.end() if typed else start + 2), (end - 2, end)]
+    kept = [not any(first <= place < last for first, last in cuts) for place in range(len(marked))]
+    head, tail = (
+        Entity(sum(kept[:start]), sum(kept[:end]), kind)
+        for (start, end), kind in zip(places, kinds, strict=True)
+    )
+    return "".join(letter for letter, stays in zip(marked, kept, strict=True) if stays), head, tail
+
+
 def enclose(text: str, pieces: Sequence[Enclosed]) -> tuple[str, tuple[tuple[int, int], ...]]:
     """The text with something written round some pieces, and their new places, what is round them included.
 

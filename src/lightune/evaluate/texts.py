@@ -43,6 +43,11 @@ def text_metrics(
     return found, intervals
 
 
+def chrf_of(said: str, gold: str) -> float:
+    """ChrF of one text against its reference, 0 to 100 (Popović 2015, by sacrebleu)."""
+    return float(_metric("chrf", [gold]).sentence_score(said, [gold]).score)
+
+
 def _metric(name: str, gold: Sequence[str]) -> Any:
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF

@@ -1,25 +1,24 @@
-"""A text with its spans in colour, as HTML; one colour a type, the type written behind each span."""
+"""A text with its marks in colour, as HTML; one colour a name, the name written behind each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
-from typing import Any
+
+from lightune.core.shown import Mark
 
 HUES = (210, 20, 140, 285, 50, 330, 175, 100)
-MARK = "background:hsl({hue} 70% 50% / .25);border-radius:4px;padding:1px 3px"
-AROUND = 60  # characters shown before the first span and behind the last of a long text
+TONES = {"right": 140, "wrong": 5}
+MARK = (
+    "background:hsl({hue} 70% 50% / .25);border-radius:4px;padding:1px 3px;"
+    "-webkit-box-decoration-break:clone;box-decoration-break:clone"
+)
+LINE = ";outline:2px dashed hsl({hue} 70% 45%)"
+AROUND = 60  # characters shown before the first mark of a long text
 
 
 class Html(str):
     """Text that is HTML already: `table` does not escape it."""
-
-
-def is_spans(value: Any) -> bool:
-    """Whether an answer is a list of spans of a text, of which there may be none."""
-    return isinstance(value, (list, tuple)) and all(
-        isinstance(one, dict) and {"start", "end", "type"} <= set(one) for one in value
-    )
 
 
 def hues_of(types: Sequence[str]) -> dict[str, int]:
@@ -27,32 +26,33 @@ def hues_of(types: Sequence[str]) -> dict[str, int]:
     return {kind: HUES[place % len(HUES)] for place, kind in enumerate(sorted(set(types)))}
 
 
-def marked(text: str, spans: Sequence[Mapping[str, Any]], hues: Mapping[str, int]) -> Html:
-    """The text with its spans marked; overlapping ones: the earlier, longer one."""
+def marked(text: str, marks: Sequence[Mark], hues: Mapping[str, int], odd: Collection[Mark] = ()) -> Html:
+    """The text with its marks, a line round those of `odd`; of overlapping ones the earlier, longer one."""
     parts, behind = [], 0
-    for span in sorted(spans, key=lambda one: (one["start"], -one["end"])):
-        start, end = span["start"], span["end"]
-        if start < behind:
+    for one in sorted(marks, key=lambda mark: (mark.start, -mark.end)):
+        if one.start < behind:
             continue
-        style = MARK.format(hue=hues.get(span["type"], HUES[0]))
-        name = f'<small class="soft"> {escape(str(span["type"]))}</small>'
-        parts += [escape(text[behind:start]), f'<span style="{style}">{escape(text[start:end])}{name}</span>']
-        behind = end
+        hue = TONES.get(one.tone, hues.get(one.name, HUES[0]))
+        style = MARK.format(hue=hue) + (LINE.format(hue=hue) if one in odd else "")
+        name = f'<small class="soft"> {escape(one.name)}</small>' if one.name else ""
+        inside = escape(text[one.start : one.end])
+        parts += [escape(text[behind : one.start]), f'<span style="{style}">{inside}{name}</span>']
+        behind = one.end
     return Html("".join([*parts, escape(text[behind:])]))
 
 
-def shown_part(text: str, spans: Sequence[Mapping[str, Any]], most: int) -> tuple[int, int]:
-    """(start, end) of the part of a long text that is worth showing: round its spans, `most` characters."""
-    if len(text) <= most or not spans:
+def shown_part(text: str, marks: Sequence[Mark], most: int) -> tuple[int, int]:
+    """(start, end) of the part of a long text that is worth showing: round its marks, `most` characters."""
+    if len(text) <= most or not marks:
         return 0, min(len(text), most)
-    start = max(0, min(span["start"] for span in spans) - AROUND)
+    start = max(0, min(one.start for one in marks) - AROUND)
     return start, min(len(text), start + most)
 
 
-def inside(spans: Sequence[Mapping[str, Any]], start: int, end: int) -> list[dict[str, Any]]:
-    """The spans that lie in a part of the text, counted from its start."""
+def inside(marks: Sequence[Mark], start: int, end: int) -> list[Mark]:
+    """The marks that lie in a part of the text, counted from its start; one that sticks out is cut."""
     return [
-        {**span, "start": span["start"] - start, "end": span["end"] - start}
-        for span in spans
-        if span["start"] >= start and span["end"] <= end
+        one._replace(start=max(one.start, start) - start, end=min(one.end, end) - start)
+        for one in marks
+        if one.start < end and one.end > start
     ]

@@ -11,16 +11,11 @@ from typing import Any
 
 from lightune.core.rows import Problem
 from lightune.runs import charts, words
-from lightune.runs.marked import hues_of, inside, is_spans, marked, shown_part
+from lightune.runs.mistakes import worst_mistakes
 from lightune.runs.page import facts, page, paragraph, section, table
 
-SIDES = ("gold", "predicted")
 MAX_CLASSES_IN_HEAT_MAP = 20
-MAX_MISTAKES = 30
 MAX_PROBLEMS = 50
-MAX_TEXT = 600
-MAX_SPAN_TEXT = 300
-MANY_TYPES = 12  # from here on only the spans that differ are marked
 
 
 @dataclass
@@ -35,7 +30,7 @@ class Report:
         history: per epoch: epoch, train_loss, validation_loss, and a validation metric under its name.
         confusion: (C, C) counts, gold rows and predicted columns, in the order of `labels`.
         scatter: (gold, predicted) numbers.
-        mistakes: worst first: texts, gold, predicted, probability, row.
+        mistakes: worst first: row, probability, cells (what stands above one -> `Shown`).
         reliability: (low, high, probability, share right, rows).
         calibration: temperature, and the calibration error by split, before and after.
         plan: predicted_seconds, seconds, predicted_peak_memory_bytes, peak_memory_bytes, and more.
@@ -77,7 +72,7 @@ def render(report: Report) -> str:
         _learning(report),
         _confusion(report),
         _scatter(report),
-        _mistakes(report),
+        worst_mistakes(report.mistakes),
         _calibration(report),
         _data(report),
         _decisions(report),
@@ -206,68 +201,6 @@ def _scatter(report: Report) -> str:
     picture = charts.scatter(report.scatter, "true number", "predicted number", "Predicted against true")
     plain = "Each dot is a held-out row. On the dashed line, the prediction is exactly right."
     return section("Predictions against the truth", plain, picture)
-
-
-def _mistakes(report: Report) -> str:
-    """The mistakes that the model was surest of, or the numbers it missed most."""
-    has_probability = any(_is_number(m.get("probability")) for m in report.mistakes)
-    shown = report.mistakes[:MAX_MISTAKES]
-    if any(mistake["gold"] or mistake["predicted"] for mistake in shown) and all(map(_has_spans, shown)):
-        return _marked_mistakes(shown)
-    rows = []
-    for mistake in shown:
-        texts = " ⏐ ".join(charts.shorten(str(one), MAX_TEXT) for one in mistake["texts"])
-        answers = [_answer(mistake["gold"]), _answer(mistake["predicted"])]
-        probability = mistake.get("probability")
-        sure = [f"{probability:.0%}" if _is_number(probability) else ""] if has_probability else []
-        rows.append((mistake.get("row", ""), texts, *answers, *sure))
-    header = ("Row", "Text", "Right answer", "Model's answer", *(("How sure",) if has_probability else ()))
-    plain = (
-        "The held-out rows it got most wrong. Look for wrong labels in the data first: they often come to "
-        "the top here. Rows are counted from 0."
-    )
-    return section("Worst mistakes", plain, table(header, rows, numbers=(0, 4), texts=(1,)))
-
-
-def _has_spans(mistake: Mapping[str, Any]) -> bool:
-    return is_spans(mistake["gold"]) and is_spans(mistake["predicted"])
-
-
-def _marked_mistakes(mistakes: Sequence[Mapping[str, Any]]) -> str:
-    """The texts twice, with the right spans and with the model's, in colour."""
-    types = [span["type"] for one in mistakes for side in SIDES for span in one[side]]
-    hues = hues_of(types)
-    rows = []
-    for mistake in mistakes:
-        text = str(mistake["texts"][0])
-        both = _differing(mistake) if len(hues) > MANY_TYPES else (mistake["gold"], mistake["predicted"])
-        start, end = shown_part(text, [*both[0], *both[1]], MAX_SPAN_TEXT)
-        sides = [marked(text[start:end], inside(spans, start, end), hues) for spans in both]
-        rows.append((mistake.get("row", ""), *sides))
-    plain = (
-        "The held-out texts it got wrong though it was sure, with the right spans and with the model's. Look "
-        "for wrong labels in the data first. Rows are counted from 0."
-    )
-    header = ("Row", "Right answer", "Model's answer")
-    return section("Worst mistakes", plain, table(header, rows, numbers=(0,), texts=(1, 2)))
-
-
-def _differing(mistake: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
-    """The right spans that the model has not, and the model's that are not right."""
-    sides = [{(one["start"], one["end"], one["type"]): one for one in mistake[side]} for side in SIDES]
-    gold, predicted = sides
-    return (
-        [one for key, one in gold.items() if key not in predicted],
-        [one for key, one in predicted.items() if key not in gold],
-    )
-
-
-def _answer(answer: Any) -> str:
-    if isinstance(answer, float):
-        return charts.number(answer)
-    if isinstance(answer, (list, tuple, set)):
-        return ", ".join(map(str, answer)) or "(none)"
-    return str(answer)
 
 
 def _calibration(report: Report) -> str:

@@ -16,9 +16,22 @@ METRIC_NAMES = {
     "spearman": "Spearman correlation",
     "expected_calibration_error": "calibration error",
     "mrr": "mean reciprocal rank",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "rouge1": "ROUGE-1",
+    "rouge2": "ROUGE-2",
+    "rougeL": "ROUGE-L",
 }
 METRIC_MEANINGS = {
-    "accuracy": "share of rows whose answer is right",
+    "accuracy": "share of answers that are right: a row's, or each word's where words are answered",
+    "exact_match": "share of rows whose answer equals the right one letter by letter",
+    "bleu": "how many runs of up to four words are those of the right texts: 0 none, 100 all",
+    "chrf": "the same by runs of letters, which forgives other endings: 0 nothing shared, 100 equal",
+    "rouge1": "balance of words found and words made up, against the right texts: 0 to 1",
+    "rouge2": "the same for pairs of words",
+    "rougeL": "the same for the longest row of words in the right order",
+    "perplexity": "how many words the model wavers between at each place; smaller is better",
+    "log_likelihood": "the logarithm of the chance that it gives a token of the right text, on average",
     "f1": "balance of finding a class and not seeing it where it is not; every class counts the same",
     "f1_micro": "the same balance, where frequent labels count more",
     "f1_positive": "the same balance, for the second class alone",
@@ -43,7 +56,7 @@ MODEL_NAMES = {
     "word_tags": "each word's commonest tag",
     "untouched model": "the model untouched",
 }
-LEADING = ("accuracy", "f1", "pearson", "spearman", "exact_match", "recall@1", "mrr")
+LEADING = ("chrf", "accuracy", "f1", "pearson", "spearman", "exact_match", "recall@1", "mrr")
 
 
 def metric_name(name: str) -> str:

@@ -164,56 +164,55 @@ def confusion(task: Task, measured: Measured, targets: NDArray[Any]) -> list[lis
 
 
 def mistakes(gathered: Gathered, measured: Measured) -> list[dict[str, Any]]:
-    """The rows that were got wrong with the most confidence, or by the largest error."""
+    """The rows that were got wrong, the worst first: {row, probability, cells}, as the task shows them."""
     task, examples = gathered.task, gathered.part(measured.rows)
-    found = []
     predictions = measured.written or task.decode(measured.logits, examples)
-    for example, prediction in zip(examples[: len(predictions)], predictions, strict=True):
-        if task.kind == "number":
-            badness = abs(float(example.gold) - float(prediction.label))
-        elif prediction.label is None or task.is_right(prediction, example):
-            continue
-        else:
-            badness = prediction.probability or 0.0
-        found.append((badness, example, prediction))
+    found = [
+        (task.badness(prediction, example), example, prediction)
+        for example, prediction in zip(examples[: len(predictions)], predictions, strict=True)
+        if prediction.label is not None and not task.is_right(prediction, example)
+    ]
     found.sort(key=lambda item: -item[0])
     return [
         {
-            "texts": example.texts,
-            "gold": task.gold_answer(example),
-            "predicted": prediction.label,
-            "probability": prediction.probability,
             "row": example.row,
+            "probability": prediction.probability,
+            "cells": task.compared(prediction, example),
         }
         for _, example, prediction in found[:SHOWN_MISTAKES]
     ]
 
 
 def advise(task: Task, all_measured: dict[str, Measured], rungs: list[dict[str, Any]]) -> list[str]:
-    """Plain words on whether it was worth it, and what to do if not."""
-    name, measured = task.best_by, main_of(all_measured)
-    if measured is None or name not in measured.intervals or not rungs:
+    """Plain words on whether it was worth it, and what to do if not; by each metric that a rung has too."""
+    measured = main_of(all_measured)
+    if measured is None:
         return []
-    best = max(rungs, key=lambda rung: rung["metrics"].get(name, float("-inf")))
-    value, (low, high) = measured.metrics[name], measured.intervals[name]
-    other = best["metrics"][name]
-    if low > best["intervals"][name][1]:
-        lines = [
-            f"Fine-tuning is clearly better than {best['name']}: {name} {value:.3f} against {other:.3f}."
-        ]
-    elif value > other:
-        lines = [
+    names = dict.fromkeys((task.best_by, *task.also_told))
+    lines = [_verdict(name, measured, rungs) for name in names if name in measured.intervals]
+    low, high = measured.intervals.get(task.best_by, (0.0, 0.0))
+    if rungs and low >= 0 and high - low > 0.1 and high <= 1:
+        number = len(measured.rows)
+        lines.append(f"The interval is wide ({low:.2f} to {high:.2f}): only {number} rows were tested.")
+    return [line for line in lines if line]
+
+
+def _verdict(name: str, measured: Measured, rungs: list[dict[str, Any]]) -> str:
+    """How the run stands beside the best rung in one metric; "" where no rung has it."""
+    known = [rung for rung in rungs if name in rung["metrics"]]
+    if not known:
+        return ""
+    best = max(known, key=lambda rung: rung["metrics"][name])
+    value, other = measured.metrics[name], best["metrics"][name]
+    if measured.intervals[name][0] > best["intervals"][name][1]:
+        return f"Fine-tuning is clearly better than {best['name']}: {name} {value:.3f} against {other:.3f}."
+    if value > other:
+        return (
             f"Fine-tuning looks better than {best['name']} ({name} {value:.3f} against {other:.3f}), but the "
             "intervals overlap: more test rows would tell."
-        ]
-    else:
-        verb = "does better" if other > value else "does as well"
-        lines = [
-            f"{best['name']} {verb} ({other:.3f} against {value:.3f}) and costs less: use that, or get "
-            "more labels."
-        ]
-    if high - low > 0.1:
-        lines.append(
-            f"The interval is wide ({low:.2f} to {high:.2f}): only {len(measured.rows)} rows were tested."
         )
-    return lines
+    verb = "does better" if other > value else "does as well"
+    return (
+        f"{best['name']} {verb} ({name} {other:.3f} against {value:.3f}) and costs less: use that, or get "
+        "more labels."
+    )

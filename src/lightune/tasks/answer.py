@@ -17,6 +17,7 @@ from lightune.backbones.encode import Encoded, Limits
 from lightune.backbones.encode_words import encode_questions
 from lightune.core.errors import UserError
 from lightune.core.rows import Example, Row
+from lightune.core.shown import Mark, Shown
 from lightune.core.spans import read_answers, split_words
 from lightune.core.tokens import Batch
 from lightune.data.profile import is_missing
@@ -164,6 +165,20 @@ class Answer(Task):
     def gold_answer(self, example: Example) -> Any:
         """The first gold answer's text."""
         return example.gold[0][1] if example.gold else "(no answer)"
+
+    def compared(self, prediction: Prediction, example: Example) -> dict[str, Shown]:
+        """The question, and the context twice: with the right answers, and with the model's."""
+        question, context = example.texts
+        gold = [Mark(start, start + len(text), "right", "right") for start, text in example.gold]
+        start = prediction.scores.get("start")
+        said, end = str(prediction.label), int(start or 0) + len(str(prediction.label))
+        marks = () if start is None else (Mark(int(start), end, f"{prediction.probability:.0%}", "wrong"),)
+        right = ", ".join(dict.fromkeys(text for _, text in example.gold))
+        return {
+            "Question": Shown(question),
+            "Right answer": Shown(context, tuple(gold), (right or "(no answer)",)),
+            "Model's answer": Shown(context, marks, (said or "(no answer)",)),
+        }
 
     def metrics(self, logits: Array, targets: Array) -> dict[str, float]:
         """exact_match and f1, 0 to 1; of answerable and unanswerable questions too where there are both."""

@@ -19,6 +19,7 @@ from lightune.backbones.base import HeadSpec
 from lightune.backbones.encode import Encoded, Limits, encode
 from lightune.core.errors import UserError
 from lightune.core.rows import Example, Row
+from lightune.core.shown import Shown, plain
 from lightune.core.tokens import Batch, Ints, Tokens, pool_windows
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Task(ABC):
     is_per_token = False  # outputs are (B, T, C)
     added: tuple[str, ...] = ("predicted", "probability")  # the columns that `predict` adds
     best_by: str  # the metric that early stopping watches; larger is better
+    also_told: tuple[str, ...] = ()  # metrics by which it is held against simpler models as well
     precedence = 0  # among tasks that recognise the data, the highest wins
     needs_label = True
     least_texts, most_texts = 1, 2  # text columns that training reads
@@ -227,6 +229,21 @@ class Task(ABC):
     def gold_answer(self, example: Example) -> Any:
         """The gold answer in the form of `Prediction.label`."""
         return example.gold
+
+    def cell(self, answer: Any, example: Example) -> Shown:
+        """How a page shows an answer, the gold one or the model's."""
+        return plain(answer)
+
+    def compared(self, prediction: Prediction, example: Example) -> dict[str, Shown]:
+        """How a page shows a prediction beside the gold answer: what stands above a cell -> the cell."""
+        right, said = self.cell(self.gold_answer(example), example), self.cell(prediction.label, example)
+        answers = {"Right answer": right, "Model's answer": said}
+        text = " \u23d0 ".join(example.texts)
+        return answers if right.text == said.text == text else {"Text": Shown(text), **answers}
+
+    def badness(self, prediction: Prediction, example: Example) -> float:
+        """How bad a wrong prediction is: the worst are shown first."""
+        return prediction.probability or 0.0
 
     def balance(self, examples: Sequence[Example]) -> None:
         """Weigh classes against imbalance; tasks without classes have nothing to weigh."""

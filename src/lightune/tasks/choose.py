@@ -14,6 +14,7 @@ import numpy as np
 from lightune.backbones.encode import Encoded, Limits, encode
 from lightune.core.errors import UserError
 from lightune.core.rows import Example, Row
+from lightune.core.shown import Mark, Shown, Tone
 from lightune.core.tokens import Batch
 from lightune.data.options import first_number, options_of, place_of
 from lightune.data.profile import is_missing
@@ -122,6 +123,18 @@ class Choose(Task):
     def gold_answer(self, example: Example) -> Any:
         """The right option's text."""
         return example.options[example.gold]
+
+    def compared(self, prediction: Prediction, example: Example) -> dict[str, Shown]:
+        """The question and its options, the right and the chosen one marked."""
+        lines, marks, at = [], [], 0
+        for number, option in enumerate(example.options):
+            tone: Tone | None = "right" if number == example.gold else None
+            tone = "wrong" if tone is None and option == prediction.label else tone
+            if tone and option:
+                marks.append(Mark(at, at + len(option), "right" if tone == "right" else "chosen", tone))
+            lines.append(f"{option} ({prediction.scores.get(option, 0):.0%})")
+            at += len(lines[-1]) + 1
+        return {"Question": Shown("\n".join(example.texts)), "Options": Shown("\n".join(lines), tuple(marks))}
 
     def metrics(self, logits: Array, targets: Array) -> dict[str, float]:
         """Accuracy."""

@@ -17,9 +17,10 @@ import numpy as np
 from lightune.backbones.encode import Encoded, Limits
 from lightune.backbones.encode_words import encode_words
 from lightune.core.errors import UserError
-from lightune.core.events import Mention, as_objects, read_events, to_characters, to_words
+from lightune.core.events import Mention, as_objects, read_events, shown_events, to_characters, to_words
 from lightune.core.marking import Enclosed, enclose, plain_type
 from lightune.core.rows import Example, Row
+from lightune.core.shown import Shown
 from lightune.core.spans import (
     OUTSIDE,
     Span,
@@ -274,6 +275,10 @@ class Event(Task):
     def gold_answer(self, example: Example) -> Any:
         """Events by characters."""
         return as_objects(to_characters(example.gold, example.words), example.texts[0])
+
+    def cell(self, answer: Any, example: Example) -> Shown:
+        """The text with triggers and arguments in it, the events below it."""
+        return shown_events(answer, example.texts[0])
 
     def metrics(self, logits: Array, targets: Array) -> dict[str, float]:
         """f1, precision, recall of arguments (offsets, role, event type); trigger_f1, ... (offsets, type)."""

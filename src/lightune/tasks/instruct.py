@@ -16,6 +16,7 @@ from lightune.backbones.encode import Encoded, Limits
 from lightune.backbones.encode_chat import REPLY, encode_chats
 from lightune.backbones.two_sides import encode_two_sides
 from lightune.core.rows import Example, Row
+from lightune.core.shown import Shown
 from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.data.profile import is_missing
 from lightune.tasks.base import Array, Intervals, Prediction, Task, by_example
@@ -38,6 +39,7 @@ class Instruct(Task):
     peft_type = "CAUSAL_LM"
     is_per_token = True
     best_by = "log_likelihood"
+    also_told = ("chrf",)
     added = ("generated",)
     precedence = 20
     is_able = True
@@ -144,6 +146,21 @@ class Instruct(Task):
     def columns_of(self, prediction: Prediction) -> dict[str, Any]:
         """The new text."""
         return {"generated": prediction.label}
+
+    def compared(self, prediction: Prediction, example: Example) -> dict[str, Shown]:
+        """What was asked, the right text, and the one that was written, with its chrF."""
+        chrf = 100 - self.badness(prediction, example)
+        return {
+            "Asked": Shown("\n".join(example.texts)),
+            "Right text": Shown(str(example.gold)),
+            "Written by the model": Shown(str(prediction.label), notes=(f"chrF {chrf:.1f}",)),
+        }
+
+    def badness(self, prediction: Prediction, example: Example) -> float:
+        """100 less its chrF."""
+        from lightune.evaluate.texts import chrf_of
+
+        return 100 - chrf_of(str(prediction.label), str(example.gold))
 
     def compare_texts(self, said: Sequence[str], gold: Sequence[str]) -> tuple[dict[str, float], Intervals]:
         """exact_match and chrf (Popović 2015, by sacrebleu, 0 to 100) of generated replies."""

@@ -78,6 +78,10 @@ class Regress(Task):
         """The number in its own unit."""
         return [Prediction(float(value), None, {}) for value in self._values(logits)]
 
+    def badness(self, prediction: Prediction, example: Example) -> float:
+        """How far off it is."""
+        return abs(float(example.gold) - float(prediction.label))
+
     def metrics(self, logits: Array, targets: Array) -> dict[str, float]:
         """pearson, spearman, mean absolute and root mean squared error."""
         from lightune.evaluate.numbers import regression_metrics

@@ -14,8 +14,9 @@ import numpy as np
 
 from lightune.backbones.encode import Encoded, Limits, encode
 from lightune.core.errors import UserError
-from lightune.core.marking import mark_pair, pair_of, types_in
+from lightune.core.marking import mark_pair, pair_of, types_in, unmark_pair
 from lightune.core.rows import Example, Row
+from lightune.core.shown import Mark, Shown
 from lightune.tasks.base import Array, Intervals, Prediction
 from lightune.tasks.classify import Classify
 
@@ -117,6 +118,15 @@ class Relation(Classify):
         from lightune.evaluate.relations import relation_intervals
 
         return relation_intervals(targets, logits.argmax(axis=1), self.labels, self.none, seed=seed)
+
+    def compared(self, prediction: Prediction, example: Example) -> dict[str, Shown]:
+        """The text with both entities, and the two relations."""
+        text, *pair = unmark_pair(example.texts[0], example.words)
+        marks = [
+            Mark(one.start, one.end, f"{name} ({one.kind})" if one.kind else name)
+            for one, name in zip(pair, ("head", "tail"), strict=True)
+        ]
+        return {**super().compared(prediction, example), "Text": Shown(text, tuple(marks))}
 
     def columns_of(self, prediction: Prediction) -> dict[str, Any]:
         """The relation; `head` and `tail` stand in the row."""

@@ -21,6 +21,7 @@ from lightune.backbones.encode import Encoded, Limits
 from lightune.backbones.encode_sides import encode_sides
 from lightune.core.errors import UserError
 from lightune.core.rows import Example, Row
+from lightune.core.shown import Shown
 from lightune.core.tokens import Batch
 from lightune.data.profile import is_missing, to_number
 from lightune.data.sides import texts_in
@@ -157,17 +158,19 @@ class Retrieve(Task):
         vectors = np.asarray(logits[:, 0], dtype=np.float32) if logits.ndim == 3 else np.zeros((0, 1))
         labels: list[Any] = [None] * len(examples)
         similar: list[float | None] = [None] * len(examples)
+        own = [0.0] * len(examples)
         if len(examples) and logits.shape[1] > 1 and not self.is_scored:
             from lightune.evaluate.retrieval import nearest
 
             places, values = nearest(vectors, logits[:, 1], 1)
             labels = [examples[place].texts[1] for place in places[:, 0]]
             similar = [float(value) for value in values[:, 0]]
+            own = [float(value) for value in (vectors * logits[:, 1]).sum(axis=1)]
         elif len(examples) and logits.shape[1] > 1:
             labels = [float(value) for value in (vectors * logits[:, 1]).sum(axis=1)]
         return [
-            Prediction(label, None, {} if value is None else {"similarity": value}, vector)
-            for label, value, vector in zip(labels, similar, vectors, strict=True)
+            Prediction(label, None, {} if value is None else {"similarity": value, "of_right": right}, vector)
+            for label, value, right, vector in zip(labels, similar, own, vectors, strict=True)
         ]
 
     def columns_of(self, prediction: Prediction) -> dict[str, Any]:
@@ -182,6 +185,22 @@ class Retrieve(Task):
     def gold_answer(self, example: Example) -> Any:
         """The second text, or the number."""
         return example.gold if self.is_scored else example.texts[1]
+
+    def compared(self, prediction: Prediction, example: Example) -> dict[str, Shown]:
+        """What was searched with, what should have been found, and what was."""
+        right, found = (
+            (f"cosine {prediction.scores[name]:.3f}",) if name in prediction.scores else ()
+            for name in ("of_right", "similarity")
+        )
+        return {
+            "Searched with": Shown(example.texts[0]),
+            "Should be found": Shown(example.texts[1], notes=right),
+            "Found first": Shown(str(prediction.label), notes=found),
+        }
+
+    def badness(self, prediction: Prediction, example: Example) -> float:
+        """How much nearer the wrong text is than the right one."""
+        return prediction.scores.get("similarity", 0.0) - prediction.scores.get("of_right", 0.0)
 
     def metrics(self, logits: Array, targets: Array) -> dict[str, float]:
         """recall@1, recall@5, recall@10, mrr, with a negative triplet_accuracy; spearman for numbers."""

@@ -16,6 +16,7 @@ from lightune.backbones.encode import Encoded, Limits
 from lightune.backbones.encode_words import encode_words
 from lightune.core.errors import UserError
 from lightune.core.rows import Example, Row
+from lightune.core.shown import Shown, marks_of
 from lightune.core.spans import (
     OUTSIDE,
     Span,
@@ -190,6 +191,10 @@ class Tag(Task):
             {"start": example.words[first][0], "end": example.words[last - 1][1], "type": kind}
             for first, last, kind in places
         ]
+
+    def cell(self, answer: Any, example: Example) -> Shown:
+        """The text with the spans in it."""
+        return Shown(example.texts[0], marks_of(answer))
 
     def metrics(self, logits: Array, targets: Array) -> dict[str, float]:
         """Accuracy of words; precision, recall, f1 of whole spans (by type: `f1_TYPE`)."""

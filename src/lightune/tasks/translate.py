@@ -6,6 +6,7 @@ BLEU: Papineni et al. 2002; chrF: Popović 2015; both by sacrebleu (Post 2018), 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lightune.core.rows import Example, Row
@@ -47,9 +48,10 @@ class Translate(Instruct):
         return super().gold(row, label, profile)
 
     def row_to_example(self, row: Row, text: tuple[str, ...], gold: Any) -> Example:
-        """The prompt, and the translation where it is known."""
+        """The text as it is; in its turns the prompt, and the translation where it is known."""
         self.source = self.source or language_of(text[0])
-        return super().row_to_example(row, text, gold)
+        parts = [str(row.values[name]) for name in text if row.values.get(name) is not None]
+        return replace(super().row_to_example(row, text, gold), texts=("\n\n".join(parts),))
 
     def prompt(self, text: str) -> str:
         """What to do, and the text."""
