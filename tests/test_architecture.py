@@ -18,6 +18,7 @@ LAYERS = (
     {"data", "evaluate", "backbones"},
     {"tasks", "methods"},
     {"engine"},
+    {"pretraining"},
     {"history", "explain", "privacy", "deploy", "runs"},
     {"request"},
     {"run"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from lightune.backbones.heads import Headed, PooledHead
 from lightune.core.errors import UserError
 
 WRITING_CLASS = "AutoModelForSeq2SeqLM"  # of networks whose decoder writes from what their encoder read
+RECURRENT = "lightune-recurrent"  # the model type in config.json
 LONGEST = 4096  # a tokenizer that knows no limit gets this one
 
 
@@ -25,6 +27,7 @@ def load_tokenizer(source: str) -> Any:
     """The tokenizer of a folder or hub id, padding on the right with a token it has."""
     from transformers import AutoTokenizer
 
+    _know_own_kinds(source)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError, KeyError) as error:
@@ -44,6 +47,7 @@ def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any) -> nn.Mod
     """The network with its head in float32, untouched weights below and a fresh head on top."""
     import transformers
 
+    _know_own_kinds(source)
     wanted = getattr(transformers, _class_for(source, spec) if head == "standard" else "AutoModel")
     known: dict[str, Any] = {"dtype": torch.float32}
     if head == "standard" and not spec.is_language_model:
@@ -77,6 +81,13 @@ def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any) -> nn.Mod
         model.pooler = None  # trained for another head: neither run nor saved
     num_labels = None if spec.is_vector else spec.num_labels
     return Headed(model, PooledHead(int(config.hidden_size), num_labels, head))
+
+
+def _know_own_kinds(source: str) -> None:
+    """Make lightune's own networks known to transformers, where `source` holds one."""
+    file = Path(source) / "config.json"
+    if file.is_file() and RECURRENT in file.read_text(encoding="utf-8"):
+        import lightune.backbones.recurrent  # noqa: F401 - registers its classes
 
 
 def _class_for(source: str, spec: HeadSpec) -> str:

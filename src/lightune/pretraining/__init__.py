@@ -1,0 +1,1 @@
+"""Training neural language models: streams of tokens, masking, the loop, and networks as it sees them."""
