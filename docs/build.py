@@ -65,9 +65,13 @@ def commands_in(text: str) -> list[str]:
 def settings_page() -> str:
     """One table a settings group, from the fields that check the values."""
     from lightune.cli.app import settings_tables
+    from lightune.cli.language import pretrain_tables
 
-    lines = ["# Settings", NOTE, "Each is a flag of `train` and `plan`, and a line of a `--config` file."]
-    for title, rows in settings_tables():
+    told = (
+        "Each is a flag of `train` and `plan`, and a line of a `--config` file; those of a `--kind` are flags"
+    )
+    lines = ["# Settings", NOTE, f"{told} of `pretrain`, which takes `--data.*` too."]
+    for title, rows in settings_tables() + pretrain_tables():
         table = ["| flag | default | meaning |", "|---|---|---|"]
         table += ["| " + " | ".join(in_cell(part) for part in row) + " |" for row in as_code(rows)]
         lines += [

@@ -40,7 +40,13 @@ HEAVY = {
     "accelerate",
 }
 LIGHT = ("core", "data", "evaluate", "history", "runs", "cli", "web", "api.py", "run.py", "request.py")
-PLUGIN_FOLDERS = {"tasks": "Task", "methods": "Method", "data.formats": "Format", "history": "Baseline"}
+PLUGIN_FOLDERS = {
+    "tasks": "Task",
+    "methods": "Method",
+    "data.formats": "Format",
+    "history": "Baseline",
+    "history.language": "LanguageModel",
+}
 PUBLIC = ["Run", "UserError", "check", "load", "plan", "train"]
 SOURCES = python_files("src")
 

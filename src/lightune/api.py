@@ -6,17 +6,16 @@ run folder -> predictions
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
-from lightune.core.errors import UserError
 from lightune.core.progress import Show
 from lightune.core.rows import Problem
 from lightune.request import Request
 from lightune.run import Run, load
-from lightune.runs.folder import find_partial, next_output, open_work, require_writable, work_folder
+from lightune.runs.folder import open_work
+from lightune.steps.places import check_output, choose_work
 
 
 def train(data: str | Path, *, show: Show | None = None, **asked: Any) -> Run:
@@ -99,47 +98,6 @@ def check(data: str | Path, *, show: Show | None = None, **asked: Any) -> dict[s
     from lightune.steps.inspect import inspect
 
     return inspect(Request(data=str(data), **asked), show or Show(is_quiet=True))
-
-
-def check_output(request: Request) -> Path | None:
-    """The output folder asked for, once it is sure that it can be written and nothing is lost by it."""
-    if request.output is None:
-        require_writable(Path("runs"))
-        return None
-    output = Path(request.output).expanduser()
-    output = output if output.name.strip(".") else output.resolve()  # `.` and `..` have no name of their own
-    require_writable(output.parent)
-    if output.exists() and not output.is_dir():
-        raise UserError("this is a file, and a run is a folder", file=output, hint="Choose another --output.")
-    if output.exists() and not request.overwrite and any(output.iterdir()):
-        raise UserError(
-            "the output folder exists already",
-            file=output,
-            hint="Choose another --output, or replace it with --overwrite.",
-        )
-    return output
-
-
-def choose_work(request: Request, output: Path | None, method: str, show: Show) -> tuple[Path, Path]:
-    """(folder to work in, folder to end as): the unfinished one with --resume, else a new one; makes nothing.
-
-    Raises:
-        UserError: --resume, but what is unfinished there was another command.
-    """
-    fingerprint = request.fingerprint()
-    if request.resume:
-        work = work_folder(output) if output else find_partial(Path("runs"), fingerprint)
-        if work is not None and (work / "request.json").exists():
-            if json.loads((work / "request.json").read_text())["fingerprint"] != fingerprint:
-                raise UserError(
-                    "the unfinished run there was started with other settings or data",
-                    file=work,
-                    hint="Give the command as it was, or leave --resume out to start again.",
-                )
-            return work, output or work.with_name(work.name[1 : -len(".partial")])
-        show.warn("there is no unfinished run of this command: it starts from the beginning")
-    output = output or next_output(request.data, method)
-    return work_folder(output), output
 
 
 def show_problems(problems: list[Problem], show: Show) -> None:

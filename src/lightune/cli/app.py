@@ -33,7 +33,7 @@ def run(words: Sequence[str]) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    from lightune.cli import facts, learn, search, store, use  # noqa: F401 - they add their commands to `app`
+    from lightune.cli import facts, language, learn, search, store, use  # noqa: F401 - they add their commands to `app`
 
     GROUPS.clear()
     try:
@@ -42,9 +42,10 @@ def run(words: Sequence[str]) -> int:
 
             print(f"lightune {lightune.__version__}")
             return 0
-        rest, found = take_flags(words, ("train", "method", "data", "cache"), _switches())
+        groups = ("train", "method", "data", "cache", "pretrain")
+        rest, found = take_flags(words, groups, _switches(words[:1] == ["pretrain"]))
         GROUPS.update(found)
-        wants_settings = "--help" in rest and rest[0] in ("train", "plan")
+        wants_settings = "--help" in rest and rest[0] in ("train", "plan", "pretrain")
         result = (
             _help_with_settings(rest)
             if wants_settings
@@ -73,7 +74,7 @@ def run(words: Sequence[str]) -> int:
 
 def _stopped(words: Sequence[str]) -> int:
     """What Ctrl-C ends with."""
-    can_resume = "train" in words[:1]
+    can_resume = words[:1] in (["train"], ["pretrain"])
     again = " The same command with --resume goes on from here." if can_resume else ""
     print(f"\nlightune: stopped.{again}", file=sys.stderr)
     return STOPPED
@@ -88,18 +89,29 @@ def _exit_code_of(error: Exception) -> int | None:
     return getattr(error, "exit_code", None)
 
 
-def _switches() -> set[str]:
+def _switches(is_pretrain: bool) -> set[str]:
+    """The dotted flags that take no value."""
     from lightune.core.settings import switches
     from lightune.engine.settings import CacheSettings, TrainSettings
 
-    return switches(CacheSettings, "cache") | switches(TrainSettings, "train")
+    found = switches(CacheSettings, "cache") | switches(TrainSettings, "train")
+    if is_pretrain:
+        from lightune.cli.language import pretrain_switches
+
+        found |= pretrain_switches()
+    return found
 
 
 def _help_with_settings(words: list[str]) -> int:
     """Typer's help, then every settings group, from the same fields that check the values."""
     app(words, prog_name="lightune", standalone_mode=False)
-    print("\nSettings (give any of them as a flag, or in a TOML file with --config):")
-    for title, rows in settings_tables():
+    tables, place = settings_tables(), "as a flag, or in a TOML file with --config"
+    if words[0] == "pretrain":
+        from lightune.cli.language import pretrain_tables
+
+        tables, place = pretrain_tables(), "as a flag"
+    print(f"\nSettings (give any of them {place}):")
+    for title, rows in tables:
         print(f"\n{title}")
         for flag, default, meaning in rows:
             print(f"  {flag:<29} {meaning} [{default}]")

@@ -9,7 +9,7 @@ import typer
 
 from lightune.cli.app import app, print_json
 from lightune.cli.learn import Json, Quiet
-from lightune.cli.use import NewData, _data_settings
+from lightune.cli.use import NewData, data_settings
 from lightune.core.progress import Show
 
 
@@ -37,7 +37,7 @@ def extract(
         Folders(entities, relations, events),
         texts,
         text=text,
-        settings=_data_settings(),
+        settings=data_settings(),
         places=Places(output, page, is_json=json),
         show=Show(is_quiet=quiet),
     )

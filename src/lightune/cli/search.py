@@ -8,7 +8,7 @@ import typer
 
 from lightune.cli.app import app, print_json
 from lightune.cli.learn import Json, Quiet
-from lightune.cli.use import RunFolder, _data_settings
+from lightune.cli.use import RunFolder, data_settings
 from lightune.core.progress import Show
 
 Corpus = Annotated[str, typer.Argument(help="a file of texts to search in, or - for standard input")]
@@ -31,7 +31,7 @@ def search(
     from lightune.steps.search import Asked, search
 
     asked = Asked(query, queries, top, text, query_text, output)
-    result = search(run, corpus, asked, settings=_data_settings(), show=Show(is_quiet=quiet))
+    result = search(run, corpus, asked, settings=data_settings(), show=Show(is_quiet=quiet))
     if json:
         print_json(result)
     elif not output:

@@ -48,7 +48,7 @@ def predict(
     from lightune.request import check_precision
     from lightune.steps.answer import Wanted, answer
 
-    settings = _data_settings()
+    settings = data_settings()
     columns = tuple(part.strip() for part in text.split(",")) if text else None
     result = answer(
         run,
@@ -74,12 +74,24 @@ def generate(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """New text from a run that writes: one for every --prompt, or for every line of standard input."""
-    from lightune.steps.answer import write
+    """New text from a run that writes: one for every --prompt, or for every line of standard input.
 
-    prompts = prompt or [line.rstrip("\n") for line in sys.stdin if line.strip()]
-    how = {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    texts = write(run, prompts, how={**how, "beams": beams, "seed": seed}, show=Show(is_quiet=quiet))
+    A language model goes on from the prompt; without one it begins a text of its own.
+    """
+    from lightune.runs.language_folder import is_language_run
+
+    how: dict[str, Any] = {"max_new_tokens": max_new_tokens, "temperature": temperature, "beams": beams}
+    how |= {"top_k": top_k, "top_p": top_p, "seed": seed}
+    if is_language_run(run):
+        from lightune.history.language.base import How
+        from lightune.steps import languages
+
+        texts = languages.write(run, prompt or [""], How(**how))  # without a prompt a text begins
+    else:
+        from lightune.steps.answer import write
+
+        prompts = prompt or [line.rstrip("\n") for line in sys.stdin if line.strip()]
+        texts = write(run, prompts, how=how, show=Show(is_quiet=quiet))
     if json:
         print_json({"texts": texts})
         return
@@ -104,17 +116,42 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Metrics of a run on labelled data, with 95% intervals; of two runs, and whether they truly differ."""
+    from lightune.runs.language_folder import is_language_run
+
+    if is_language_run(run):
+        _evaluate_language(run, data, text, {"label": label, "by": by, "shifted": shifted}, json, quiet)
+        return
     from lightune.steps.assess import Wanted, assess, notes, tables
 
     columns = tuple(part.strip() for part in text.split(",")) if text else None
     other, data = (None, data) if data_of_both is None else (Path(data), data_of_both)
     show = Show(is_quiet=quiet)
-    wanted = Wanted(_data_settings(), columns, label, by, shifted, other)
+    wanted = Wanted(data_settings(), columns, label, by, shifted, other)
     result = assess(run, data, wanted, show)
     for title, header, rows in tables(result):
         show.table(title, header, rows)
     for line in notes(result):
         show.note(line)
+    if json:
+        print_json(result)
+
+
+def _evaluate_language(
+    run: Path, data: str, text: str | None, others: dict[str, Any], json: bool, quiet: bool
+) -> None:
+    """Bits per byte and perplexity of a language model on a text."""
+    from lightune.steps import languages
+
+    for flag, value in others.items():
+        if value is not None:
+            raise UserError(f"--{flag} does nothing for a language model", hint="Leave it out.")
+    show = Show(is_quiet=quiet)
+    result = languages.assess(run, data, text, data_settings(), show)
+    rows = [
+        (name, f"{one['value']:.4f}", f"{one['low']:.4f} to {one['high']:.4f}")
+        for name, one in result["metrics"].items()
+    ]
+    show.table("on this text", ("figure", "value", "95% interval"), rows)
     if json:
         print_json(result)
 
@@ -194,7 +231,8 @@ def _conclusion(problems: list[dict[str, Any]]) -> str:
     return f"{number}; training will not start before this is mended: {', '.join(fatal)}" if fatal else number
 
 
-def _data_settings() -> Any:
+def data_settings() -> Any:
+    """`--data.*` of the command line that is being run."""
     from lightune.core.settings import build
     from lightune.data.settings import DataSettings
 

@@ -143,6 +143,12 @@ def read_state(folder: Path) -> RunState:
         raise _no_run(folder)
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
+        if "language_model" in known:
+            raise UserError(
+                "this run is a language model, not a model of a task",
+                file=folder,
+                hint="Use it with: lightune score, lightune generate or lightune evaluate.",
+            )
         state = RunState(**known)
         names = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     except (ValueError, TypeError, OSError) as error:

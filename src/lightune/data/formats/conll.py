@@ -25,6 +25,7 @@ SHARED_SUFFIXES = (".txt", ".tsv", ".train", ".testa", ".testb", ".dev", ".test"
 DOCUMENT = "-DOCSTART-"
 U_NAMES = ("words", "lemmas", "upos", "xpos", "features", "heads", "relations", "deps", "misc")
 SNIFFED = 40  # lines that tell the format
+LONGEST_LINE = 10_000  # characters; a longer one is running text
 
 
 class Conll(Format):
@@ -104,6 +105,8 @@ def _looks_tagged(path: Path) -> bool:
     try:
         lines = [line.rstrip("\r\n") for line in islice(read_lines(path, "utf-8"), SNIFFED)]
     except UserError:
+        return False
+    if any(len(line) > LONGEST_LINE for line in lines):
         return False
     rows = [
         _cells(line, is_u=False) or [] for line in lines if line.strip() and not line.startswith(DOCUMENT)
