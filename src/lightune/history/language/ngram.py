@@ -170,8 +170,8 @@ class Ngram(LanguageModel):
 
 def _choose_pieces(lesson: Lesson, settings: NgramSettings) -> Pieces:
     """The unit asked for, or the one that suits the script; a tokenizer is opened or trained."""
-    from lightune.history.language import _tokenizer
     from lightune.history._pieces import is_written_without_spaces
+    from lightune.history.language import _tokenizer
 
     unit = settings.unit
     if unit == "auto" and lesson.tokenizer:
