@@ -14,15 +14,15 @@ from lightune.core.errors import UserError
 from lightune.core.machine import bound_kernel_caches
 
 if TYPE_CHECKING:
-    from lightune.api import check, plan, train
+    from lightune.api import check, compare, plan, train
     from lightune.run import Run, load
 
 bound_kernel_caches()
 
 __version__ = "0.1.0"
-__all__ = ["Run", "UserError", "check", "load", "plan", "train"]
+__all__ = ["Run", "UserError", "check", "compare", "load", "plan", "train"]
 
-_HOMES = {"Run": "run", "load": "run", "check": "api", "plan": "api", "train": "api"}
+_HOMES = {"Run": "run", "load": "run", "check": "api", "compare": "api", "plan": "api", "train": "api"}
 
 
 def __getattr__(name: str) -> Any:

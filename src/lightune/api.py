@@ -7,6 +7,7 @@ run folder -> predictions
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,46 @@ def check(data: str | Path, *, show: Show | None = None, **asked: Any) -> dict[s
     from lightune.steps.inspect import inspect
 
     return inspect(Request(data=str(data), **asked), show or Show(is_quiet=True))
+
+
+def compare(
+    data: str | Path,
+    *,
+    rungs: Sequence[str] = (),
+    sizes: Sequence[int] = (),
+    show: Show | None = None,
+    **asked: Any,
+) -> dict[str, Any]:
+    """The ladder: every generation of language model on `data`, and which to use.
+
+    Args:
+        data: as for `train`; `asked` too, without method, head and folds.
+        rungs: some only, such as `["tfidf_lr", "head", "lora"]`.
+        sizes: also a learning curve, on so many labels each.
+
+    Returns:
+        {rungs: [{name, metrics, intervals, seconds, rows_per_second, size_bytes}], advice, use, output}.
+    """
+    request = Request(data=str(data), **asked)
+    return run_compare(request, show or Show(is_quiet=True), rungs=tuple(rungs), sizes=tuple(sizes))
+
+
+def run_compare(
+    request: Request, show: Show, *, rungs: tuple[str, ...] = (), sizes: tuple[int, ...] = ()
+) -> dict[str, Any]:
+    """The whole ladder; returns the JSON object of `lightune compare --json`."""
+    began = time.perf_counter()
+    output = check_output(request)
+    from lightune.steps.gather import gather
+    from lightune.steps.rungs import Wanted, choose_rungs, require_comparable
+
+    require_comparable(request, rungs)
+    gathered = gather(request, show)
+    show_problems(gathered.problems, show)
+    wanted = Wanted(choose_rungs(rungs, gathered.task), sizes)
+    from lightune.steps.compare import compare as climb  # it loads torch
+
+    return climb(request, wanted, gathered, output, show, began)
 
 
 def show_problems(problems: list[Problem], show: Show) -> None:

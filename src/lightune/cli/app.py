@@ -33,7 +33,7 @@ def run(words: Sequence[str]) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    from lightune.cli import facts, language, learn, search, store, use  # noqa: F401 - they add their commands to `app`
+    from lightune.cli import compare, facts, language, learn, search, store, use  # noqa: F401 - they add commands
 
     GROUPS.clear()
     try:
@@ -45,7 +45,7 @@ def run(words: Sequence[str]) -> int:
         groups = ("train", "method", "data", "cache", "pretrain")
         rest, found = take_flags(words, groups, _switches(words[:1] == ["pretrain"]))
         GROUPS.update(found)
-        wants_settings = "--help" in rest and rest[0] in ("train", "plan", "pretrain")
+        wants_settings = "--help" in rest and rest[0] in ("train", "plan", "compare", "pretrain")
         result = (
             _help_with_settings(rest)
             if wants_settings

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.live import Live
     from rich.progress import Progress
+    from rich.table import Table
 
 T = TypeVar("T")
 
@@ -19,13 +21,14 @@ class Show:
     """Where to show things. `is_quiet` drops bars, tables and notes; warnings are always shown."""
 
     is_quiet: bool = False
+    shared: Console | None = None  # while a live table stands there: what is shown must know of it
 
     @property
     def console(self) -> Console:
         """The rich console on stderr."""
         from rich.console import Console
 
-        return Console(stderr=True, highlight=False, soft_wrap=False)
+        return self.shared or Console(stderr=True, highlight=False, soft_wrap=False)
 
     def note(self, text: str) -> None:
         """One line of information or advice."""
@@ -40,17 +43,26 @@ class Show:
 
     def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A table that fits the terminal."""
-        if self.is_quiet:
-            return
-        from rich.table import Table
-        from rich.text import Text
+        if not self.is_quiet:
+            self.console.print(_table(title, header, rows))
 
-        table = Table(title=title, title_justify="left", header_style="bold")
-        for name in header:
-            table.add_column(name, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(str(cell)) for cell in row))
-        self.console.print(table)
+    @contextmanager
+    def live(self, title: str) -> Iterator[LiveTable]:
+        """A table that changes in its place while things run; bars appear below it, notes above."""
+        if self.is_quiet:
+            yield LiveTable(self, title, None)
+            return
+        from rich.live import Live
+
+        console = self.console
+        with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
+            self.shared = console
+            try:
+                yield LiveTable(self, title, live)
+            finally:
+                self.shared = None
+        if not console.is_terminal:
+            console.print()
 
     @contextmanager
     def bar(self, title: str, total: float) -> Iterator[Bar]:
@@ -87,3 +99,34 @@ class Bar:
     def move_to(self, done: float) -> None:
         """Set how much is done."""
         self.progress.update(self.task, completed=done)  # type: ignore[arg-type]
+
+
+@dataclass
+class LiveTable:
+    """A table on the screen; elsewhere (a file, a pipe) the finished one is written at the end."""
+
+    show: Show
+    title: str
+    live: Live | None
+
+    def set(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Show this in place of what was there."""
+        if self.live is not None:
+            self.live.update(_table(self.title, header, rows), refresh=self.show.console.is_terminal)
+
+    def say(self, text: str) -> None:
+        """One line, where a changing table cannot be seen."""
+        if self.live is not None and not self.show.console.is_terminal:
+            self.show.note(text)
+
+
+def _table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    return table

@@ -95,7 +95,7 @@ def _choose_strength(
 ) -> float:
     """The strength that does best on a fifth of the rows; the usual one where that would tell little."""
     num_rows = len(gold)
-    if num_rows < 100 or features.nnz * num_outputs > MOST_WORK_TO_CHOOSE:
+    if num_rows < 100 or getattr(features, "nnz", features.size) * num_outputs > MOST_WORK_TO_CHOOSE:
         return USUAL_STRENGTH
     order = np.random.default_rng(0).permutation(num_rows)
     kept, held_out = order[num_rows // 5 :], order[: num_rows // 5]

@@ -29,7 +29,9 @@ class Baseline(ABC):
         name: the file's name, and the rung's.
         summary: what it is, in a few words.
         kinds: the forms of gold that it knows.
-        cost: seconds to learn from a million characters, on two cores: the ladder goes by it.
+        generation: its place on the ladder: 0 reads nothing, 1 counts words, 2 n-grams, 3 sequences of tags,
+            4 word vectors, 5 networks; of one generation the cheapest comes first.
+        cost: seconds to learn from a million characters, on one core: what `--budget` goes by.
         is_quick: whether `train` runs it beside every run.
         extra: the package and the extra of lightune that it cannot do without, if any.
     """
@@ -37,6 +39,7 @@ class Baseline(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     kinds: ClassVar[frozenset[Kind]]
+    generation: ClassVar[int] = 1
     cost: ClassVar[float]
     is_quick: ClassVar[bool] = False
     extra: ClassVar[tuple[str, str] | None] = None

@@ -15,6 +15,7 @@ class Majority(Baseline):
     name = "majority"
     summary = "the commonest answer, always"
     kinds = frozenset({"classes", "labels", "number", "tags"})
+    generation = 0
     cost = 0.0
     is_quick = True
 

@@ -16,7 +16,7 @@ class TfIdf(Baseline):
     name = "tfidf_lr"
     summary = "weighted counts of words, pairs and parts of words; a linear model"
     kinds = frozenset({"classes", "labels", "number"})
-    cost = 6.0
+    cost = 4.0
     is_quick = True
 
     def fit(self, texts: Texts, gold: Sequence[Any]) -> TfIdf:

@@ -143,17 +143,17 @@ class Frame:
         y = self.bottom - (point[1] - y_low) / ((y_high - y_low) or 1) * (self.bottom - self.top)
         return x, y
 
-    def axes(self, x_name: str, y_name: str) -> str:
-        """Grid lines with their numbers, and the names of the axes."""
+    def axes(self, x_name: str, y_name: str, *, x_ticks: Sequence[tuple[float, str]] | None = None) -> str:
+        """Grid lines with their numbers, and the names of the axes; `x_ticks`: (where, what it is called)."""
         parts = []
         for tick in steps(*self.y_range):
             y = self.at((self.x_range[0], tick))[1]
             parts.append(line(self.left, y, self.right, y, "grid"))
             parts.append(text(self.left - 6, y + 4, f"{tick:g}", "small", "end"))
-        for tick in steps(*self.x_range):
+        for tick, words in x_ticks or [(tick, f"{tick:g}") for tick in steps(*self.x_range)]:
             x = self.at((tick, self.y_range[0]))[0]
             parts.append(line(x, self.bottom, x, self.bottom + 4, "grid"))
-            parts.append(text(x, self.bottom + 17, f"{tick:g}", "small", "middle"))
+            parts.append(text(x, self.bottom + 17, words, "small", "middle"))
         parts.append(text((self.left + self.right) / 2, self.height - 8, x_name, "small", "middle"))
         middle = (self.top + self.bottom) / 2
         parts.append(

@@ -87,8 +87,20 @@ def duration(seconds: float) -> str:
 
 
 def size(num_bytes: float) -> str:
-    """`950 MB`, `1.9 GB`."""
+    """`12 kB`, `950 MB`, `1.9 GB`."""
+    if num_bytes < 1e6:
+        return f"{num_bytes / 1e3:.1f} kB" if num_bytes < 1e4 else f"{num_bytes / 1e3:.0f} kB"
+    if num_bytes < 1e7:
+        return f"{num_bytes / 1e6:.1f} MB"
     return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:,.0f} MB"
+
+
+def round_number(value: float) -> str:
+    """`3.4`, `250`, `48,000`: two digits that count."""
+    if value < 10:
+        return f"{value:.1f}"
+    digits = len(str(int(value))) - 2
+    return f"{round(value, -digits):,.0f}"
 
 
 def rungs_with_run(

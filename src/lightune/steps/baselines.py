@@ -31,10 +31,10 @@ class Rung:
 
 
 def baselines_for(kind: Kind, *, only_quick: bool = False) -> list[type[Baseline]]:
-    """The earlier models that know this form of gold, the cheapest first."""
+    """The earlier models that know this form of gold, the simplest first."""
     every = [plugins.load(history, name, Baseline) for name in plugins.names(history)]  # type: ignore[type-abstract]
     known = [one for one in every if kind in one.kinds and (one.is_quick or not only_quick)]
-    return sorted(known, key=lambda one: (one.cost, one.name))
+    return sorted(known, key=lambda one: (one.generation, one.cost, one.name))
 
 
 def run_baselines(

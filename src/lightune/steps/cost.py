@@ -17,6 +17,7 @@ from lightune.backbones.source import Source
 from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
+from lightune.core.rows import Decisions
 from lightune.core.tokens import Batch
 from lightune.engine import plan as engine_plan
 from lightune.engine.loop import Descent, make_optimizer, parameter_groups
@@ -231,12 +232,28 @@ def plan_methods(request: Request, gathered: Gathered, show: Show) -> dict[str, 
 
 
 def _cost_of(request: Request, gathered: Gathered, source: Source, method: Method) -> dict[str, Any]:
+    return _unread_cost(request, gathered, source, method, is_read=False).as_json(method.name)
+
+
+def seconds_of(
+    request: Request, gathered: Gathered, source: Source, method: Method, *, is_read: bool
+) -> float:
+    """About how long one more method would take; `is_read`: what it reads is stored already."""
+    cost = _unread_cost(request, gathered, source, method, is_read=is_read)
+    return cost.seconds - gathered.seconds
+
+
+def _unread_cost(
+    request: Request, gathered: Gathered, source: Source, method: Method, *, is_read: bool
+) -> Cost:
     started = time.perf_counter()
+    gathered = replace(gathered, decisions=Decisions())
     prepared = open_unread(request, gathered, source, method)
     descent = resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
     fixed = gathered.seconds + time.perf_counter() - started
     known = calibration_of(prepared, gathered, descent, is_read=False)
     rows = np.arange(prepared.tokens.num_examples)
-    missing = engine_plan.padded_tokens(prepared.tokens, rows, READ_TOKENS) if prepared.cut else 0
+    is_to_read = prepared.cut and not is_read
+    missing = engine_plan.padded_tokens(prepared.tokens, rows, READ_TOKENS) if is_to_read else 0
     sizes = sizes_of(prepared, gathered, descent, fixed=fixed, missing=missing)
-    return _cost(known, sizes, prepared, descent).as_json(method.name)
+    return _cost(known, sizes, prepared, descent)
