@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from lightune import api
+from lightune.core.errors import UserError
 from lightune.evaluate.paired import paired_bootstrap
 from lightune.runs.terminal_chart import dots
 from tests.cli.running import command, lightune, paths_in, plain
@@ -79,6 +81,17 @@ def test_the_folder_holds_the_page_the_card_and_the_settings(compared: Compared)
     out = compared.folder / "out"
     assert paths_in(out) == {"report.html", "README.md", "metrics.json", "run.toml"}
     assert json.loads((out / "metrics.json").read_text())["use"] == compared.summary["use"]
+    again = lightune(
+        "compare",
+        "data.csv",
+        "--config",
+        "out/run.toml",
+        "--rungs",
+        "majority",
+        "--json",
+        folder=compared.folder,
+    )
+    assert again.json["rows"] == compared.summary["rows"], "run.toml brings the same split"
     page = (out / "report.html").read_text()
     assert page.count("<svg") == 2 and "How many labels each needs" in page
     card = (out / "README.md").read_text()
@@ -138,6 +151,26 @@ def test_a_budget_leaves_out_what_does_not_fit(tiny: TinyModel, tmp_path: Path) 
     assert [rung["name"] for rung in summary["rungs"]] == ["majority"]
     assert summary["left_out"][0]["name"] == "full" and "of the budget" in summary["left_out"][0]["reason"]
     assert "majority" in summary["advice"][0]
+
+
+def test_what_only_train_has_is_refused(tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "data.csv", list(sentences(40)))
+    with pytest.raises(UserError, match="method belongs to train"):
+        api.compare(data, method="lora")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_rung_that_learns_beats_the_majority_on_movies(
+    minilm: Path, fetched_data: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fetched_data("movies")
+    split = {"limit": "1800", "test_fraction": "0.4"}
+    rungs = api.compare("movies", model=str(minilm), groups={"data": split})["rungs"]
+    lows = {rung["name"]: rung["intervals"]["accuracy"][0] for rung in rungs}
+    most = rungs[0]["metrics"]["accuracy"]
+    assert len(rungs) == 11 and [name for name, low in lows.items() if low <= most] == ["majority"]
 
 
 @pytest.mark.slow

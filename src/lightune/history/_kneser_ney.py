@@ -92,11 +92,11 @@ def fit_models(texts: Sequence[str], classes: Ints, num_classes: int, *, order: 
     ids, owner = _read(texts, symbols, order)
     where = np.flatnonzero(ids != BEFORE)
     of_class = np.asarray(classes, dtype=np.int64)[owner[where]]
-    by_length = [np.zeros(len(where), dtype=np.int64)]
+    codes = np.zeros(len(where), dtype=np.int64)
     for length in range(1, order + 1):
-        by_length.append(by_length[-1] + ids[where - length + 1] * base ** (length - 1))
+        codes += ids[where - length + 1] * base ** (length - 1)
     levels = []
-    keys, counts = np.unique(by_length[order] * num_classes + of_class, return_counts=True)
+    keys, counts = np.unique(codes * num_classes + of_class, return_counts=True)
     for length in range(order, 0, -1):
         levels.append(_level(keys, counts, base, num_classes))
         if length > 1:  # after how many different symbols each shorter n-gram was seen

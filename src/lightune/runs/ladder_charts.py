@@ -49,8 +49,8 @@ def cost_chart(dots: Sequence[Dot], quality: str) -> str:
     for (x, y), power, dot in zip(places, powers, dots, strict=True):
         if dot.interval:
             low, high = (frame.at((power, end))[1] for end in dot.interval)
-            parts.append(line(x, low, x, high, "grid"))
-            parts += [line(x - 4, end, x + 4, end, "grid") for end in (low, high)]
+            ends_of = [(x, low, x, high), *((x - 4, end, x + 4, end) for end in (low, high))]
+            parts += [line(*place, "line line-faint") for place in ends_of]
         style = "bar-main" if dot.is_main else "bar"
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" class="{style}"/>')
         parts.append(_name(x, y, dot, taken))
@@ -59,7 +59,7 @@ def cost_chart(dots: Sequence[Dot], quality: str) -> str:
 
 def _name(x: float, y: float, dot: Dot, taken: list[Box]) -> str:
     """The name beside its dot, at the first place where it covers nothing."""
-    width, half = LETTER_WIDTH * len(dot.name), LINE_HEIGHT / 2
+    width, half = LETTER_WIDTH * len(dot.name) * (1.1 if dot.is_main else 1), LINE_HEIGHT / 2
     options = [(x + 11, y, "start"), (x - 11, y, "end")]
     for step in (1, 2, 3):
         options += [(x + 11, y - step * LINE_HEIGHT, "start"), (x + 11, y + step * LINE_HEIGHT, "start")]
@@ -67,7 +67,7 @@ def _name(x: float, y: float, dot: Dot, taken: list[Box]) -> str:
     chosen, box = options[0], _box(options[0], width, half)
     for option in options:
         tried = _box(option, width, half)
-        is_inside = tried[0] > 50 and tried[2] < WIDTH and tried[1] > 0
+        is_inside = tried[0] > 50 and tried[2] < WIDTH - 4 and tried[1] > 0
         if is_inside and not any(_overlap(tried, other) for other in taken):
             chosen, box = option, tried
             break

@@ -74,6 +74,7 @@ def compare(
     """
     climb = prepare_climb(request, wanted, gathered, show, began)
     sizes = check_sizes(climb.ladder, wanted.sizes)
+    wanted_answers = gathered.task.targets(gathered.part(climb.ladder.tested))
     show.table("decided", ("what", "", "why"), gathered.decisions.as_rows())
     title = f"{len(climb.ladder.tested)} test rows, with 95% intervals"
     with show.live(title) as table:
@@ -86,8 +87,7 @@ def compare(
             "no rung could be climbed", hint="; ".join(f"{n}: {w}" for n, w in climb.left_out.items())
         )
     draw_curve(climb, sizes)
-    tested = gathered.task.targets(gathered.part(climb.ladder.tested))
-    verdict = decide(gathered.task, climb.done, tested)
+    verdict = decide(gathered.task, climb.done, wanted_answers)
     summary = summarise(climb, verdict)
     output = output or next_output(request.data, "compare")
     summary["output"] = str(output)
@@ -223,7 +223,7 @@ def settings_of(climb: Climb) -> dict[str, Any]:
     }
     groups = {"train": given, "cache": request.cache.model_dump()}
     data = {"source": request.data, **request.data_settings.model_dump()}
-    return {"compare": {"rungs": climb.names}, "data": data, "run": run, **groups}
+    return {"data": data, "run": run, **groups}
 
 
 def keep(climb: Climb, summary: dict[str, Any], output: Path) -> None:

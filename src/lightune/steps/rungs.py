@@ -14,6 +14,8 @@ from lightune.tasks.base import Task
 
 METHODS = ("head", "side", "lora", "full")  # by cost; each trains more of the network than the one before
 
+TRAIN_ONLY = {"method": "auto", "head": "auto", "memory": None, "folds": 0, "resume": False}
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -27,8 +29,12 @@ def require_comparable(request: Request, rungs: Sequence[str]) -> None:
     """Check what can be checked without the data.
 
     Raises:
-        UserError: settings of one method; a rung that no task has.
+        UserError: settings of one method, or a flag that only `train` has; a rung that no task has.
     """
+    for flag, usual in TRAIN_ONLY.items():
+        if getattr(request, flag) != usual:
+            hint = "Choose what is compared with rungs=[...] (--rungs)."
+            raise UserError(f"{flag} belongs to train, and compare runs several methods", hint=hint)
     if request.groups.get("method"):
         name = next(iter(request.groups["method"])).replace("_", "-")
         hint = "All climb with their defaults; train one by itself with: lightune train DATA --method NAME"
