@@ -38,7 +38,10 @@ class Causal(LanguageModel):
 
     def save(self, folder: Path) -> None:
         """A plain transformers folder."""
-        self.network.save_pretrained(folder)
+        from lightune.backbones.loading import quiet_transformers
+
+        with quiet_transformers():
+            self.network.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
     @classmethod
@@ -139,7 +142,7 @@ class Causal(LanguageModel):
 
     def _cut(self, text: str, *, has_end: bool = True) -> tuple[list[int], tuple[str, ...], int]:
         """(numbers, with the start and the end where it is scored; pieces without the start; bytes)."""
-        read = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        read = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         numbers, pieces, last = list(read["input_ids"]), list[str](), 0
         for _, end in read["offset_mapping"]:
             pieces.append(text[last : max(end, last)])  # bytes of one character: shown with the first of them

@@ -33,7 +33,10 @@ class Masked(LanguageModel):
 
     def save(self, folder: Path) -> None:
         """A plain transformers folder."""
-        self.network.save_pretrained(folder)
+        from lightune.backbones.loading import quiet_transformers
+
+        with quiet_transformers():
+            self.network.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
     @classmethod
@@ -69,7 +72,7 @@ class Masked(LanguageModel):
 
     def score(self, text: str) -> Scored:
         """The pseudo-log-likelihood: every token masked in turn; long texts in pieces that do not overlap."""
-        read = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        read = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         numbers, pieces, last = list(read["input_ids"]), list[str](), 0
         for _, end in read["offset_mapping"]:
             pieces.append(text[last : max(end, last)])

@@ -19,23 +19,38 @@ def learn_tokenizer(corpus: Corpus, scheme: Scheme, size: int, specials: Sequenc
     (Schuster and Nakajima 2012) is BERT's, in lower case, and needs [UNK] among the specials; unigram
     (Kudo 2018) falls back to bytes.
     """
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     common: dict[str, Any] = {"vocab_size": size, "special_tokens": list(specials), "show_progress": False}
     if scheme == "wordpiece":
-        tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        tokenizer.decoder = decoders.WordPiece()
-        trainer: Any = trainers.WordPieceTrainer(**common)
-    else:
-        alphabet = pre_tokenizers.ByteLevel.alphabet()
-        tokenizer = Tokenizer(models.BPE() if scheme == "bpe" else models.Unigram())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = decoders.ByteLevel()
-        kind = trainers.BpeTrainer if scheme == "bpe" else trainers.UnigramTrainer
-        trainer = kind(initial_alphabet=alphabet, **common)
-    tokenizer.train_from_iterator(_lines(corpus), trainer)
+        return _learn_wordpiece(corpus, common)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer = Tokenizer(models.BPE() if scheme == "bpe" else models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    kind = trainers.BpeTrainer if scheme == "bpe" else trainers.UnigramTrainer
+    tokenizer.train_from_iterator(_lines(corpus), kind(initial_alphabet=alphabet, **common))
+    return tokenizer
+
+
+def _learn_wordpiece(corpus: Corpus, common: dict[str, Any]) -> Any:
+    """Letters inside words get their numbers first: the trainer would else break ties at random."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+    specials = common["special_tokens"]
+    learnt = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    learnt.normalizer = normalizers.BertNormalizer(lowercase=True)
+    learnt.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    letters: set[str] = set()
+    for text in _lines(corpus):
+        letters.update(learnt.normalizer.normalize_str(text))
+    inner = [f"##{one}" for one in sorted(letters) if not one.isspace()]
+    trainer = trainers.WordPieceTrainer(**{**common, "special_tokens": [*specials, *inner]})
+    learnt.train_from_iterator(_lines(corpus), trainer)
+    tokenizer = Tokenizer(models.WordPiece(learnt.get_vocab(), unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = learnt.normalizer, learnt.pre_tokenizer
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.add_special_tokens(specials)
     return tokenizer
 
 
