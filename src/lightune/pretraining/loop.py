@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import nn
 
+from lightune.core.errors import UserError
 from lightune.core.paths import write_whole
 from lightune.core.progress import Show
 from lightune.engine import checkpoint as checkpoints
@@ -127,6 +128,9 @@ def fit(learner: Learner, plan: Plan, journal: Journal, *, folder: Path | None, 
     """Learn, keep the weights of the best measurement, and say how it went.
 
     Checkpoints go to `folder` (None: none are written), where an earlier one is taken up.
+
+    Raises:
+        UserError: the learning rate was too high from the start.
     """
     torch.manual_seed(plan.seed)
     network = learner.network
@@ -138,10 +142,12 @@ def fit(learner: Learner, plan: Plan, journal: Journal, *, folder: Path | None, 
     with show.bar("learning", 1.0) as bar:
         bar.advance(state.share(plan))
         _go_on(learner, plan, state, keeper, bar)
-    if state.best:
-        with torch.no_grad():
-            for name, one in named.items():
-                one.copy_(state.best[name])
+    if not state.best:
+        hint = "Take a smaller one: --train.learning-rate 1e-4."
+        raise UserError("the loss is no number any more: the learning rate is too high", hint=hint)
+    with torch.no_grad():
+        for name, one in named.items():
+            one.copy_(state.best[name])
     network.eval()
     return state.progress
 
@@ -203,11 +209,11 @@ def _measure(learner: Learner, plan: Plan, state: _State, journal: Journal) -> N
     if -row["bits_per_byte"] > progress.best_score:
         progress.best_score, progress.best_epoch = -row["bits_per_byte"], number
         state.best = {name: one.detach().clone() for name, one in learner.network.named_parameters()}
+    progress.seconds += time.perf_counter() - began
+    progress.epoch = state.part(plan)
     is_stale = number - progress.best_epoch >= plan.patience > 0
     is_over = state.share(plan) >= 1 or number == plan.stop_after
     progress.is_finished = is_stale or is_over or not math.isfinite(row["train_loss"])
-    progress.seconds += time.perf_counter() - began
-    progress.epoch = state.part(plan)
     state.start_round()
 
 
