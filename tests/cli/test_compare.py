@@ -101,11 +101,22 @@ def test_the_folder_holds_the_page_the_card_and_the_settings(compared: Compared)
     assert not [path for path in paths_in(compared.folder) if "partial" in path]
 
 
-@pytest.mark.parametrize(("task", "metric"), [("regress", "pearson"), ("tag", "f1"), ("pair", "accuracy")])
-def test_other_tasks_have_their_own_rungs(task: str, metric: str, tiny: TinyModel, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("task", "metric", "rungs"),
+    [
+        ("regress", "pearson", "bag_of_words,word_vectors,head"),
+        ("pair", "accuracy", "bag_of_words,head"),
+        ("multilabel", "f1", "tfidf_lr,head"),
+        ("tag", "f1", "word_tags,head"),
+        ("retrieve", "recall@1", "tfidf_cosine,head"),
+        ("choose", "accuracy", "head"),
+    ],
+)
+def test_other_tasks_have_their_own_rungs(
+    task: str, metric: str, rungs: str, tiny: TinyModel, tmp_path: Path
+) -> None:
     rows, header, text = task_rows(task, 60)
     data = write_csv(tmp_path / "data.csv", rows, header)
-    rungs = "word_tags,head" if task == "tag" else "bag_of_words,word_vectors,head"
     words = ("--model", tiny("bert"), "--rungs", rungs, "--text", text, "--task", task, "--train.epochs", "1")
     split = ("--data.test-fraction", "0.3", "--output", "out", "--json")
     ended = lightune("compare", data, *words, *split, folder=tmp_path)
@@ -113,7 +124,7 @@ def test_other_tasks_have_their_own_rungs(task: str, metric: str, tiny: TinyMode
     assert [rung["name"] for rung in ended.json["rungs"]] == rungs.split(",")
     assert ended.json["metric"] == metric
     assert all(metric in rung["intervals"] for rung in ended.json["rungs"])
-    assert ended.json["use"]
+    assert ended.json["use"] in rungs
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ class Show:
         from rich.live import Live
 
         console = self.console
-        with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
+        with Live(console=console, vertical_overflow="visible") as live:  # bars below rely on its refreshing
             self.shared = console
             try:
                 yield LiveTable(self, title, live)
