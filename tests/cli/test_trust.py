@@ -18,10 +18,18 @@ ALIEN = [("0 0 0 0 0 0 0 0 0 0",), ("漢 漢 漢 漢 漢 漢 漢",), ("x y z q w
 
 @pytest.fixture(scope="module")
 def trained(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
-    """A head trained with 80 validation rows: enough for a temperature and a region."""
+    """A head trained with 300 validation rows: enough for a temperature and a region.
+
+    Of their labels 4 in 9 are wrong, so that the head is surely too sure of itself.
+    """
     folder = tmp_path_factory.mktemp("trust")
     write_csv(folder / "data.csv", list(sentences(160)))
-    write_csv(folder / "held.csv", list(sentences(80, seed=5)))
+    other = {"pos": "neg", "neg": "pos"}
+    held = [
+        (text, other[label] if place % 9 < 4 else label)
+        for place, (text, label) in enumerate(sentences(300, seed=5))
+    ]
+    write_csv(folder / "held.csv", held)
     write_csv(folder / "test.csv", list(sentences(60, seed=7)))
     files = ("--validation", "held.csv", "--test", "test.csv", "--output", "run")
     words = ("train", "data.csv", "--model", tiny("bert"), "--method", "head", *files, "--json")
@@ -34,7 +42,7 @@ def test_temperature_is_fitted_stored_and_used(trained: tuple[Path, Ended]) -> N
     folder, ended = trained
     calibration = ended.json["calibration"]
     temperature = calibration["temperature"]
-    assert temperature != 1 and calibration["after"].keys() == {"validation", "test"}
+    assert temperature > 1 and calibration["after"].keys() == {"validation", "test"}
     run = load(folder / "run")
     texts = [text for text, _ in sentences(20, seed=9)]
     logits = run.logits([(text,) for text in texts]) / temperature

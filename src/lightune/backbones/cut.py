@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class _Stop(Exception):
+class Stop(Exception):
     """Ends a pass once everything that was asked for has been seen."""
 
 
@@ -29,7 +29,7 @@ def run_below(
 ) -> dict[int, torch.Tensor]:
     """Hidden states (B, T, H) at each of `depths`; layers above the highest one do not run."""
     kept: dict[int, torch.Tensor] = {}
-    with keeping(model, structure, depths, kept, stops=True), suppress(_Stop):
+    with keeping(model, structure, depths, kept, stops=True), suppress(Stop):
         model(**inputs)
     return kept
 
@@ -54,7 +54,7 @@ def keeping(
         def hook(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
             kept.setdefault(index, given[0] if given else named["hidden_states"])
             if stops and index == highest:
-                raise _Stop
+                raise Stop
 
         return hook
 
@@ -62,7 +62,7 @@ def keeping(
         kept[structure.depth] = output[0] if isinstance(output, tuple) else output
         # A shared layer is run many times: its last output counts, so that the pass goes on to its end.
         if stops and not structure.is_shared:
-            raise _Stop
+            raise Stop
 
     with ExitStack() as hooks:
         for index in depths:

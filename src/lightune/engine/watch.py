@@ -1,11 +1,14 @@
-"""Looking at the last states while a network answers: does the input look like what it was trained on?
+"""Looking at the middle states while a network answers: does the input look like what it was trained on?
 
-No pass is spent on it: the states are kept by a hook in the pass that gives the logits.
+No pass is spent on it: the states are kept by a hook in the pass that gives the logits. Half way up, and at
+length 1: the last layer's lengths say more of the labels than of the text, and training bends it. Movies
+against e-mail, AUROC: 0.99 there, 0.16 with the last layer as it is (MiniLM untouched, 2026-11).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,21 +26,35 @@ Forward = Callable[[Batch], "torch.Tensor"]
 MOST_NAMED = 5
 
 
-def with_states(
-    backbone: Transformer, forward: Forward, batch: Batch
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """What `forward` gives, and (examples, H) means of the last layer's output; None if it did not run."""
-    from lightune.backbones.cut import keeping
+def watched_depth(backbone: Transformer) -> int:
+    """The depth looked at: half way up; the top of a network whose layers are one layer."""
+    return backbone.depth if backbone.structure.is_shared else max(1, backbone.depth // 2)
+
+
+def unit_means(hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """hidden: (B, T, H) -> (examples, H): means over tokens and windows, of length 1."""
+    from torch.nn.functional import normalize
+
     from lightune.backbones.heads import reduce_tokens
 
-    kept: dict[int, torch.Tensor] = {}
-    with keeping(backbone.model, backbone.structure, [backbone.depth], kept):
-        outputs = forward(batch)
-    if not kept:
-        return outputs, None
     length = batch.attention_mask.shape[1]
-    hidden = kept[backbone.depth].float()[:, -length:]  # what a prompt method puts in front is no text
-    return outputs, pool_windows(reduce_tokens(hidden, batch.attention_mask, "mean"), batch)
+    hidden = hidden.float()[:, -length:]  # what a prompt method puts in front is no text
+    return normalize(pool_windows(reduce_tokens(hidden, batch.attention_mask, "mean"), batch), dim=1)
+
+
+def with_states(
+    backbone: Transformer, forward: Forward, batch: Batch, *, stops: bool = False
+) -> tuple[torch.Tensor | None, torch.Tensor]:
+    """What `forward` gives (None where the pass `stops` there), and (examples, H) states looked at."""
+    from lightune.backbones.cut import Stop, keeping
+
+    kept: dict[int, torch.Tensor] = {}
+    depth = watched_depth(backbone)
+    outputs = None
+    with keeping(backbone.model, backbone.structure, [depth], kept, stops=stops), suppress(Stop):
+        outputs = forward(batch)
+    assert kept, "a whole pass runs every layer"
+    return outputs, unit_means(kept[depth], batch)
 
 
 class Watch:
@@ -59,7 +76,7 @@ class Watch:
 
         def watched(batch: Batch) -> torch.Tensor:
             outputs, vectors = with_states(backbone, forward, batch)
-            assert vectors is not None, "a whole pass runs the last layer"
+            assert outputs is not None, "a pass that does not stop gives logits"
             owner = batch.owner.cpu().numpy()
             starts = np.flatnonzero(np.diff(owner, prepend=-1))  # the first window of each example
             rows = np.searchsorted(tokens.windows, batch.sequences[starts], side="right") - 1

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-DIRECTIONS = 32
+DIRECTIONS = 64
 LEAST_ROWS = 16  # fewer say nothing about a spread
 USUAL_SHARE = 0.01  # of rows like those of training that lie beyond the threshold
 SURE = 0.02  # how improbable a number of far rows must be to be told

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightune.backbones.base import Tap
-from lightune.core.tokens import Batch, Ints, pool_windows
-from lightune.engine.watch import with_states
+from lightune.core.tokens import Batch, Ints
+from lightune.engine.watch import unit_means, watched_depth, with_states
 from lightune.evaluate.familiar import Region, fit_region
 from lightune.evaluate.temperature import LEAST_ROWS, calibration_error, fit_temperature
 from lightune.steps.gather import Gathered
@@ -57,6 +57,8 @@ def calibrate(prepared: Prepared, gathered: Gathered, measured: dict[str, Measur
     task.temperature = fit_temperature(held.logits, prepared.targets[held.rows])
     if len(held.rows) < LEAST_ROWS:
         why = f"{len(held.rows)} validation rows are too few to correct the probabilities"
+    elif task.temperature == 1:
+        why = f"{len(held.rows)} validation rows show no surer or less sure a model than its figures say"
     else:
         why = f"fitted on {len(held.rows)} validation rows; above 1: the model was too sure of itself"
     gathered.decisions.add("temperature", f"{task.temperature:.3f}", why)
@@ -79,36 +81,24 @@ def rows_to_look_at(gathered: Gathered) -> tuple[Ints, Ints]:
 
 
 def familiar_region(prepared: Prepared, gathered: Gathered) -> Region | None:
-    """Where the training rows' last states lie, its threshold from the validation rows."""
+    """Where the training rows' middle states lie, its threshold from the validation rows."""
     train, held = rows_to_look_at(gathered)
     if not len(train):
         return None
-    vectors = _last_states(prepared, np.concatenate([train, held]))
+    vectors = _middle_states(prepared, np.concatenate([train, held]))
     return fit_region(vectors[: len(train)]).with_threshold(vectors[len(train) :])
 
 
-def _last_states(prepared: Prepared, rows: Ints) -> np.ndarray:
-    """(len(rows), H) means of the last layer's output, from the store where they are in it."""
-    from lightune.backbones.heads import reduce_tokens
-
+def _middle_states(prepared: Prepared, rows: Ints) -> np.ndarray:
+    """(len(rows), H) states that `predict` will look at, from the store where they are in it."""
     backbone, filled, method = prepared.backbone, prepared.filled, prepared.method
-    at_top = [tap for tap in (filled.activations if filled else ()) if tap.depth == backbone.depth]
-    whole, mean = Tap(backbone.depth), Tap(backbone.depth, "mean")
+    tap = Tap(watched_depth(backbone))
+    stored = filled.activations[tap] if filled is not None and tap in filled.activations else None
     backbone.model.eval()
 
     def read(batch: Batch) -> torch.Tensor:
-        if filled is not None and whole in at_top:
-            return reduce_tokens(filled.activations[whole].read(batch), batch.attention_mask, "mean")
-        if filled is not None and mean in at_top and not backbone.structure.after_layers:
-            return filled.activations[mean].read(batch)
-        found = None if at_top else with_states(backbone, prepared.forward, batch)[1]
-        if found is None:  # the store has another reduction, or what a last normalisation made of the states
-            found = with_states(backbone, lambda one: method.forward(backbone, one), batch)[1]
-        assert found is not None
-        return found
+        if stored is not None and tap.depth < backbone.depth:  # at the top a last normalisation is in it
+            return unit_means(stored.read(batch), batch)
+        return with_states(backbone, lambda one: method.forward(backbone, one), batch, stops=True)[1]
 
-    def by_example(batch: Batch) -> torch.Tensor:
-        found = read(batch).float()
-        return found if len(found) == batch.num_examples else pool_windows(found, batch)
-
-    return gather_vectors(by_example, prepared.tokens, rows, pad_id=backbone.pad_id, device=backbone.device)
+    return gather_vectors(read, prepared.tokens, rows, pad_id=backbone.pad_id, device=backbone.device)
