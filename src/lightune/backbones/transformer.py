@@ -46,6 +46,7 @@ class Transformer(Backbone):
         self.bypass: Callable[[], AbstractContextManager[Any]] = nullcontext  # while open: no adapter acts
         self.can_merge = False
         self.splits_output = False
+        self.records_below = False  # whether what runs below a cut keeps its gradient
         self.start_id: int | None = None  # where its decoder starts writing from what its encoder read
         self.identifier = identifier
         self.digest = digest
@@ -163,9 +164,12 @@ class Transformer(Backbone):
         for name in [*self.above_names(cut), *self.structure.after_layers]:
             self.model.get_submodule(name).train()
 
-    @torch.no_grad()
     def below(self, batch: Batch, taps: Sequence[Tap]) -> Mapping[Tap, torch.Tensor]:
         """Activations at `taps`: (B, T, H) for `tokens`, else (B, H)."""
+        with nullcontext() if self.records_below else torch.no_grad():
+            return self._below(batch, taps)
+
+    def _below(self, batch: Batch, taps: Sequence[Tap]) -> Mapping[Tap, torch.Tensor]:
         was_training = self.model.training
         self.model.eval()
         try:

@@ -33,7 +33,7 @@ def run(words: Sequence[str]) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    from lightune.cli import compare, facts, language, learn, search, store, use  # noqa: F401 - they add commands
+    from lightune.cli import compare, facts, language, learn, search, store, use, why  # noqa: F401 - they add
 
     GROUPS.clear()
     try:
