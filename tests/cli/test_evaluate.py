@@ -115,3 +115,21 @@ def test_runs_of_two_tasks_are_not_compared(place: Path, tiny_bert: Path) -> Non
     write_csv(place / "both.csv", [(text, number % 2) for number, (text, _) in enumerate(rows)])
     ended = lightune("evaluate", "stars", "good", "stars.csv", folder=place)
     assert ended.code == 2
+
+
+def test_changed_texts_and_what_is_lost(place: Path) -> None:
+    ended = lightune("evaluate", "good", "test.csv", "--robust", "--json", folder=place)
+    assert ended.code == 0, ended.err
+    rows = {one["change"]: one for one in ended.json["robust"]}
+    assert {"typos", "upper case", "negation", "twice as long"} <= set(rows)
+    assert "other names" not in rows  # the texts have none
+    assert rows["upper case"]["changed"] == 0  # this model knows no case
+    own = ended.json["metrics"]["accuracy"]["value"]
+    for one in rows.values():
+        assert one["rows"] <= 90 and one["may_turn"] == (one["change"] == "negation")
+        loss = one["loss"]["accuracy"]
+        assert loss["low"] <= loss["value"] <= loss["high"]
+        if one["rows"] == 90:
+            assert loss["value"] == pytest.approx(own - one["metrics"]["accuracy"]["value"])
+    assert rows["half as long"]["changed"] > 0.02  # the word that decides is gone from short texts
+    assert "texts changed" in plain(ended.err)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,10 @@ ALIEN = [("0 0 0 0 0 0 0 0 0 0",), ("漢 漢 漢 漢 漢 漢 漢",), ("x y z q w
 
 @pytest.fixture(scope="module")
 def trained(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
-    """A head trained with 300 validation rows: enough for a temperature and a region.
-
-    Of their labels 4 in 9 are wrong, so that the head is surely too sure of itself.
-    """
+    """A head trained with 80 validation rows: enough for a temperature and a region."""
     folder = tmp_path_factory.mktemp("trust")
     write_csv(folder / "data.csv", list(sentences(160)))
-    other = {"pos": "neg", "neg": "pos"}
-    held = [
-        (text, other[label] if place % 9 < 4 else label)
-        for place, (text, label) in enumerate(sentences(300, seed=5))
-    ]
-    write_csv(folder / "held.csv", held)
+    write_csv(folder / "held.csv", list(sentences(80, seed=5)))
     write_csv(folder / "test.csv", list(sentences(60, seed=7)))
     files = ("--validation", "held.csv", "--test", "test.csv", "--output", "run")
     words = ("train", "data.csv", "--model", tiny("bert"), "--method", "head", *files, "--json")
@@ -38,18 +31,22 @@ def trained(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return folder, ended
 
 
-def test_temperature_is_fitted_stored_and_used(trained: tuple[Path, Ended]) -> None:
+def test_a_stored_temperature_is_used(trained: tuple[Path, Ended], tmp_path: Path) -> None:
     folder, ended = trained
     calibration = ended.json["calibration"]
-    temperature = calibration["temperature"]
-    assert temperature > 1 and calibration["after"].keys() == {"validation", "test"}
-    run = load(folder / "run")
+    assert calibration["after"].keys() == {"validation", "test"} and calibration["temperature"] > 0
+    hot = shutil.copytree(folder / "run", tmp_path / "hot")
+    state = json.loads((hot / "lightune.json").read_text(encoding="utf-8"))
+    assert state["task_state"]["temperature"] == calibration["temperature"]
+    state["task_state"]["temperature"] = 2.5
+    (hot / "lightune.json").write_text(json.dumps(state), encoding="utf-8")
+    run = load(hot)
     texts = [text for text, _ in sentences(20, seed=9)]
-    logits = run.logits([(text,) for text in texts]) / temperature
+    logits = run.logits([(text,) for text in texts]) / 2.5
     wanted = (np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).max(1)
     assert np.allclose([one.probability for one in run.predict(texts)], wanted, atol=1e-6)
     page = (folder / "run" / "report.html").read_text(encoding="utf-8")
-    assert "Before scaling" in page and f"{temperature:.3f}" in page
+    assert "Before scaling" in page and f"{calibration['temperature']:.3f}" in page
 
 
 def test_abstaining_leaves_out_the_unsure(trained: tuple[Path, Ended]) -> None:
@@ -90,8 +87,6 @@ def test_strangeness_ranks_other_texts_above(trained: tuple[Path, Ended]) -> Non
 
 def test_runs_of_before_open_as_they_were(trained: tuple[Path, Ended], tmp_path: Path) -> None:
     """A run folder without temperature and region: probabilities are the plain softmax, no alarm."""
-    import shutil
-
     old = shutil.copytree(trained[0] / "run", tmp_path / "old")
     (old / "familiar.safetensors").unlink()
     state = json.loads((old / "lightune.json").read_text(encoding="utf-8"))

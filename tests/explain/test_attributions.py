@@ -16,18 +16,19 @@ WORD_OF = np.array([-1, 0, 0, 1, 2, 3, 4, 5, -1])
 WORDS = 6
 
 
-def made(strength: float = 1.0, lead: int = 0) -> tuple[Probe, np.ndarray]:
-    """A probe of `strength` * tanh(sum of w * x) / `strength`, and what each word adds to the sum."""
+def made(steepness: float = 0, lead: int = 0) -> tuple[Probe, np.ndarray]:
+    """A probe of a sum of w * x, or of a step of it half way, and what each word adds to the sum."""
     random = torch.Generator().manual_seed(0)
     places, width = lead + len(WORD_OF), 4
     states, empty, weights = (torch.randn(places, width, generator=random) for _ in range(3))
     still = torch.tensor([True] * lead + (WORD_OF < 0).tolist())
     empty[still] = states[still]
     parts = ((states - empty) * weights).sum(-1)[lead:].double().numpy()
+    one, other = ((each * weights).sum() for each in (states, empty))
 
     def score(hidden: torch.Tensor) -> torch.Tensor:
         whole = (hidden * weights).sum((1, 2))
-        return whole if strength == 0 else torch.tanh(whole * strength) / strength
+        return torch.tanh(steepness * (whole - (one + other) / 2) / (one - other)) if steepness else whole
 
     return Probe(score, states, empty, lead), by_word(parts, WORD_OF)
 
@@ -42,7 +43,7 @@ def test_three_ways_agree_on_a_linear_function(lead: int) -> None:
 
 
 def test_steps_grow_until_the_parts_make_the_whole() -> None:
-    probe, wanted = made(30.0)
+    probe, wanted = made(40.0)
     found = attribute(probe, WORD_OF)
     assert found.steps > 16 and found.completeness_error <= COMPLETE
     difference = found.score - found.empty_score

@@ -112,6 +112,10 @@ def evaluate(
     shifted: Annotated[
         str | None, typer.Option(help="also on this other data, and what is lost there")
     ] = None,
+    robust: Annotated[
+        bool,
+        typer.Option("--robust", help="also on the texts with typos, other case, names, length, negated"),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -119,14 +123,21 @@ def evaluate(
     from lightune.runs.language_folder import is_language_run
 
     if is_language_run(run):
-        _evaluate_language(run, data, text, {"label": label, "by": by, "shifted": shifted}, json, quiet)
+        _evaluate_language(
+            run,
+            data,
+            text,
+            {"label": label, "by": by, "shifted": shifted, "robust": robust or None},
+            json,
+            quiet,
+        )
         return
     from lightune.steps.assess import Wanted, assess, notes, tables
 
     columns = tuple(part.strip() for part in text.split(",")) if text else None
     other, data = (None, data) if data_of_both is None else (Path(data), data_of_both)
     show = Show(is_quiet=quiet)
-    wanted = Wanted(data_settings(), columns, label, by, shifted, other)
+    wanted = Wanted(data_settings(), columns, label, by, shifted, other, robust)
     result = assess(run, data, wanted, show)
     for title, header, rows in tables(result):
         show.table(title, header, rows)

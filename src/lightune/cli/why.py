@@ -8,7 +8,7 @@ import typer
 
 from lightune.cli.app import app, print_json
 from lightune.cli.learn import Json, Quiet, Seed
-from lightune.cli.use import RunFolder, _data_settings
+from lightune.cli.use import RunFolder, data_settings
 from lightune.core.progress import Show
 
 Texts = Annotated[list[str] | None, typer.Argument(help="texts; two for each answer of a run on pairs")]
@@ -38,7 +38,7 @@ def explain(
     wanted = Wanted(
         tuple(texts or ()), data, limit, columns, word, examples, next_token=next_token, seed=seed, page=page
     )
-    result = explain(run, wanted, _data_settings(), Show(is_quiet=quiet))
+    result = explain(run, wanted, data_settings(), Show(is_quiet=quiet))
     if json:
         print_json(result)
         return

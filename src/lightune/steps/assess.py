@@ -21,6 +21,7 @@ from lightune.evaluate.paired import apart, mcnemar, paired_bootstrap
 from lightune.evaluate.temperature import calibration_error
 from lightune.run import Run
 from lightune.steps.answer import labelled
+from lightune.steps.robust import robustness
 
 Listed = tuple[str, tuple[str, ...], Sequence[tuple[Any, ...]]]
 FAST = {"classes", "labels", "number"}  # kinds whose metrics take less than a millisecond
@@ -30,7 +31,10 @@ MOST_GROUPS = 50
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to evaluate on: columns, how the data is read, a column to group by, other data, a second run."""
+    """What to evaluate on: columns, how the data is read, a column to group by, other data, a second run.
+
+    `is_robust`: also on the texts changed.
+    """
 
     settings: DataSettings
     text: tuple[str, ...] | None = None
@@ -38,6 +42,7 @@ class Wanted:
     by: str | None = None
     shifted: str | None = None
     other: Path | None = None
+    is_robust: bool = False
 
 
 @dataclass
@@ -82,6 +87,8 @@ def assess(folder: Path, data: str, wanted: Wanted, show: Show) -> dict[str, Any
         result["unusual_share"] = asked.far_share
     if wanted.by:
         result["groups"] = _by_group(asked, wanted.by)
+    if wanted.is_robust:
+        result["robust"] = robustness(asked.run, asked.examples, asked.logits, asked.targets, show)
     if wanted.shifted:
         result["shifted"] = _shifted(asked, _ask(folder, wanted.shifted, wanted, show), wanted.shifted)
     if wanted.other:
@@ -190,6 +197,8 @@ def tables(result: dict[str, Any]) -> list[Listed]:
     for group in result.get("groups", ()):
         title = f"{group['value']}: {group['rows']} rows"
         found.append((title, plain, _metric_rows(group["metrics"])))
+    if result.get("robust"):
+        found.append(_robust_table(result["robust"]))
     for kind, title in (("shifted", "on {data}: {rows} rows"), ("compared", "{run}: {rows} rows")):
         if kind in result:
             other = result[kind]
@@ -200,6 +209,24 @@ def tables(result: dict[str, Any]) -> list[Listed]:
             ]
             found.append((title.format(**other), (*plain, "difference", "from", "to"), rows))
     return found
+
+
+def _robust_table(rows: list[dict[str, Any]]) -> Listed:
+    """The first metric of every change, and what it loses against the same rows as they were."""
+    name = next(iter(rows[0]["loss"]))
+    header = ("change", "rows", name, "low", "high", "loss", "from", "to", "other answers")
+    parts = ("value", "low", "high")
+    lines = [
+        (
+            one["change"] + (" (may be right)" if one["may_turn"] else ""),
+            str(one["rows"]),
+            *(f"{one['metrics'][name][part]:.4f}" for part in parts),
+            *(f"{one['loss'][name][part]:+.4f}" for part in parts),
+            f"{one['changed']:.1%}",
+        )
+        for one in rows
+    ]
+    return "texts changed, on the rows that a change touches", header, lines
 
 
 def _metric_rows(metrics: dict[str, dict[str, float]]) -> list[tuple[str, ...]]:

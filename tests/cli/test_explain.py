@@ -1,0 +1,120 @@
+"""`explain`, through the real program on tiny models: words, training examples, page, every kind of task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.cli.running import lightune, plain
+from tests.making import BAD, GOOD, TinyModel, sentences, task_rows, write_csv
+
+PLANTED = set(GOOD + BAD)
+
+
+@pytest.fixture(scope="module")
+def place(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that learnt synthetic sentences whose label one planted word decides."""
+    folder = tmp_path_factory.mktemp("explain")
+    write_csv(folder / "data.csv", list(sentences(320)))
+    write_csv(folder / "test.csv", list(sentences(40, seed=7)))
+    words = ("train", "data.csv", "--model", tiny("bert"), "--method", "full", "--test", "test.csv")
+    more = ("--train.epochs", "14", "--train.learning-rate", "3e-3", "--output", "run", "--json")
+    ended = lightune(*words, *more, folder=folder)
+    assert ended.code == 0, ended.err
+    assert ended.json["metrics"]["test"]["accuracy"] > 0.9
+    return folder
+
+
+@pytest.fixture(scope="module")
+def explained(place: Path) -> list[dict[str, Any]]:
+    """The texts of the test file, explained."""
+    ended = lightune("explain", "run", "--data", "test.csv", "--limit", "40", "--json", folder=place)
+    assert ended.code == 0, ended.err
+    found: list[dict[str, Any]] = ended.json["texts"]
+    assert len(found) == 40
+    return found
+
+
+def test_the_planted_word_is_what_explains(explained: list[dict[str, Any]]) -> None:
+    first = [max(one["words"], key=lambda word: word["attribution"])["text"] for one in explained]
+    assert np.mean([word in PLANTED for word in first]) >= 0.95
+
+
+def test_the_parts_make_the_whole(explained: list[dict[str, Any]]) -> None:
+    for one in explained:
+        assert one["completeness_error"] <= 0.01
+        whole = one["score"] - one["empty_score"]
+        assert sum(word["attribution"] for word in one["words"]) == pytest.approx(whole, rel=0.0101)
+        assert sum(word["attention"] for word in one["words"]) == pytest.approx(1)
+
+
+def test_deletion_beats_random_orders(explained: list[dict[str, Any]]) -> None:
+    faithful = [one["faithfulness"] for one in explained]
+    own, chance = (np.mean([one[name] for one in faithful]) for name in ("deletion", "random_deletion"))
+    assert own < chance - 0.05 and np.mean([one["beaten"] for one in faithful]) > 0.8
+    assert all("elieve" in one["verdict"] or "few words" in one["verdict"] for one in explained)
+
+
+def test_training_examples_stand_behind_it(explained: list[dict[str, Any]], place: Path) -> None:
+    trained_on = {text for text, _ in sentences(320)}
+    agreeing = []
+    for one in explained:
+        assert {len(one[name]) for name in ("influence", "against", "neighbours")} == {3}
+        for name in ("influence", "against", "neighbours"):
+            assert all(other["texts"][0] in trained_on for other in one[name])
+        assert one["influence"][0]["score"] > 0 > one["against"][0]["score"]
+        agreeing += [other["gold"] == one["predicted"] for other in one["influence"]]
+    assert np.mean(agreeing) > 0.9
+    again = lightune("explain", "run", "the film was good", "--json", folder=place).json["texts"][0]
+    (place / "data.csv").rename(place / "gone.csv")
+    try:
+        without = lightune("explain", "run", "the film was good", "--json", folder=place)
+        assert "training examples are not shown" in plain(without.err)
+        assert without.json["texts"][0]["words"] == again["words"]
+    finally:
+        (place / "gone.csv").rename(place / "data.csv")
+
+
+def test_page_and_lines(place: Path) -> None:
+    text = "the <film> was great & good"
+    ended = lightune("explain", "run", text, "--page", "why.html", "--examples", "1", folder=place)
+    assert ended.code == 0 and "explained: 'pos'" in plain(ended.out)
+    page = (place / "why.html").read_text(encoding="utf-8")
+    assert "&lt;" in page and "<film>" not in page and ">great</span>" in page
+    assert "Training examples most like it" in page
+
+
+@pytest.mark.parametrize("task", ["pair", "tag", "answer", "multilabel", "regress", "instruct"])
+def test_every_kind_of_task(task: str, tiny: TinyModel, tmp_path: Path) -> None:
+    rows, header, text = task_rows(task)
+    write_csv(tmp_path / "data.csv", rows, header)
+    kind = "gpt2" if task == "instruct" else "bert"
+    words = ("train", "data.csv", "--task", task, "--text", text, "--model", tiny(kind), "--method", "lora")
+    ended = lightune(*words, "--train.epochs", "1", "--output", "run", folder=tmp_path)
+    assert ended.code == 0, ended.err
+    more = ("--next-token",) if task == "instruct" else ()
+    ended = lightune("explain", "run", "--data", "data.csv", "--limit", "2", "--json", *more, folder=tmp_path)
+    assert ended.code == 0, ended.err
+    one = ended.json["texts"][0]
+    assert one["completeness_error"] <= 0.011 and len(one["words"]) > 2 and one["explained"]
+    assert {word["part"] for word in one["words"]} == ({0, 1} if task in ("pair", "answer") else {0})
+    assert ("influence" in one) == (task in ("pair", "multilabel", "regress"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "nothing to explain"),
+        (("a", "--data", "test.csv"), "texts and a file"),
+        (("...",), ""),
+        ((" ",), "no word"),
+        (("--data", "test.csv", "--limit", "0"), "--limit cannot be 0"),
+        (("--data", "test.csv", "--text", "nosuch"), "no column 'nosuch'"),
+    ],
+)
+def test_mistakes_are_told(words: tuple[str, ...], said: str, place: Path) -> None:
+    ended = lightune("explain", "run", *words, "--examples", "0", folder=place)
+    assert ended.code == (2 if said else 0) and said in plain(ended.err)
