@@ -86,7 +86,194 @@ def _texts(file: Path) -> list[str]:
         return [row["text"] for row in csv.DictReader(stream)]
 
 
-PARTS = {"belief": belief}
+def labels(seed: str) -> dict[str, Any]:
+    """5% of the labels flipped: how well `check --deep` finds them, and what training without them brings."""
+    import csv
+    import time
+
+    from sklearn.metrics import average_precision_score
+
+    from lightune.request import Request
+    from lightune.steps.deep import look_deeper
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        train_file, test_file = write_parts("movies", folder, 4000, 2000)
+        with train_file.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        wrong = np.zeros(len(rows), dtype=bool)
+        if seed != "clean":
+            wrong[np.random.default_rng(int(seed)).permutation(len(rows))[: len(rows) // 20]] = True
+        other = {"pos": "neg", "neg": "pos"}
+        flipped = folder / "flipped.csv"
+        with flipped.open("w", encoding="utf-8", newline="") as stream:
+            lines = [
+                (row["text"], other[row["label"]] if is_wrong else row["label"])
+                for row, is_wrong in zip(rows, wrong, strict=True)
+            ]
+            csv.writer(stream).writerows([("text", "label"), *lines])
+        began = time.perf_counter()
+        asked = Request(data=str(flipped), model="minilm")
+        deep = look_deeper(asked, str(folder / "found.csv"), Show(is_quiet=True))["deep"]
+        seconds = time.perf_counter() - began
+        score = np.zeros(len(rows))
+        for one in deep["findings"]:
+            if one["kind"] == "label_error":
+                score[one["row"]] = one["score"]
+        found: dict[str, Any] = {
+            "seconds": seconds,
+            "flagged_share": deep["flagged_share"],
+            "counts": deep["counts"],
+        }
+        if seed == "clean":
+            return found
+        is_found = score > 0
+        for method in ("head", "lora"):
+            with_all = train(flipped, test_file, folder / f"{method}-all", method)
+            list_of = ("data.exclude", str(folder / "found.csv"))
+            without = train(flipped, test_file, folder / f"{method}-without", method, *list_of)
+            values = [one["metrics"]["test"]["accuracy"] for one in (with_all, without)]
+            found[method] = {"accuracy": values[0], "accuracy_without": values[1]}
+    return found | {
+        "average_precision": float(average_precision_score(wrong, score)),
+        "precision": float(wrong[is_found].mean()),
+        "recall": float(is_found[wrong].mean()),
+    }
+
+
+def words(method: str) -> dict[str, Any]:
+    """100 test texts explained: completeness, deletion against random orders, seconds."""
+    from lightune.data.settings import DataSettings
+    from lightune.steps.explain import Wanted, explain
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = write_parts("movies", folder, 4000, 2000)
+        train(*files, folder / "run", method)
+        asked = Wanted(data=str(files[1]), limit=100)
+        said = explain(folder / "run", asked, DataSettings(), Show(is_quiet=True))["texts"]
+    faithful = [one["faithfulness"] for one in said]
+    gain = np.array([one["score"] for one in faithful])
+    error = 1.96 * float(gain.std(ddof=1)) / len(gain) ** 0.5
+    return {
+        "texts": len(said),
+        "complete_share": float(np.mean([one["completeness_error"] <= 0.01 for one in said])),
+        "largest_completeness_error": max(one["completeness_error"] for one in said),
+        **{
+            name: float(np.mean([one[name] for one in faithful]))
+            for name in ("deletion", "random_deletion", "insertion", "random_insertion", "beaten")
+        },
+        "faithfulness": {
+            "value": float(gain.mean()),
+            "low": gain.mean() - error,
+            "high": gain.mean() + error,
+        },
+        "seconds": {
+            "median": float(np.median([one["seconds"] for one in said])),
+            "largest": max(one["seconds"] for one in said),
+        },
+    }
+
+
+def planted(method: str) -> dict[str, Any]:
+    """Synthetic: movie sentences whose label is which of two words was planted; is that word the reason?"""
+    import csv
+    import random
+
+    from lightune.data.settings import DataSettings
+    from lightune.steps.explain import Wanted, explain
+
+    chance, sets = random.Random(0), {"pos": "walnut", "neg": "teapot"}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = write_parts("movies", folder, 1600, 400)
+        for file in files:
+            rows = []
+            for text in _texts(file):
+                label = chance.choice(("pos", "neg"))
+                some = text.split()
+                some.insert(chance.randint(0, len(some)), sets[label])
+                rows.append((" ".join(some), label))
+            with file.open("w", encoding="utf-8", newline="") as stream:
+                csv.writer(stream).writerows([("text", "label"), *rows])
+        accuracy = train(*files, folder / "run", method)["metrics"]["test"]["accuracy"]
+        asked = Wanted(data=str(files[1]), limit=100, num_examples=0)
+        said = explain(folder / "run", asked, DataSettings(), Show(is_quiet=True))["texts"]
+    first = [max(one["words"], key=lambda word: abs(word["attribution"]))["text"] for one in said]
+    return {
+        "accuracy": accuracy,
+        "explained_share": float(np.mean([word in sets.values() for word in first])),
+    }
+
+
+def influences(method: str) -> dict[str, Any]:
+    """Seconds to find the examples behind an answer among 10,000, what the last layer reads being stored."""
+    import time
+
+    from lightune.run import load
+    from lightune.steps.influence import training_influences
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = write_parts("movies", folder, 4000, 2000)
+        train(*files, folder / "run", method)
+        run = load(folder / "run")
+        began = time.perf_counter()
+        known = training_influences(run, Show(is_quiet=True))
+        first = time.perf_counter() - began
+        began = time.perf_counter()
+        known = training_influences(run, Show(is_quiet=True))
+        again = time.perf_counter() - began
+        assert known is not None
+        repeats = -(-10_000 // len(known.examples))
+        known.examples = (known.examples * repeats)[:10_000]
+        for part in ("features", "errors"):
+            grown = np.tile(getattr(known.known, part), (repeats, 1))[:10_000]
+            object.__setattr__(known.known, part, grown)
+        taken = []
+        for text in _texts(files[1])[:20]:
+            began = time.perf_counter()
+            known.of((text,), 3)
+            taken.append(time.perf_counter() - began)
+    return {"first_reading": first, "stored_reading": again, "of_10000": float(np.median(taken))}
+
+
+def shifted(method: str) -> dict[str, Any]:
+    """A run on movies, measured on movies and on three other domains."""
+    from lightune.core.paths import cache_folder
+    from lightune.data.settings import DataSettings
+    from lightune.steps.assess import Wanted, assess
+
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = write_parts("movies", folder, 4000, 2000)
+        train(*files, folder / "run", method)
+        for other in ("tweets", "products", "news"):
+            wanted = Wanted(
+                DataSettings(), ("text",), "label", shifted=str(cache_folder() / "data" / f"{other}.csv")
+            )
+            said = assess(folder / "run", str(files[1]), wanted, Show(is_quiet=True))
+            found["movies"] = {"metrics": said["metrics"], "calibration_error": said["calibration_error"]}
+            kept = ("metrics", "difference", "calibration_error", "unusual_share", "rows")
+            found[other] = {key: said["shifted"][key] for key in kept}
+    return found
+
+
+def robust(method: str) -> dict[str, Any]:
+    """A run on movies, on the test texts changed."""
+    from lightune.data.settings import DataSettings
+    from lightune.steps.assess import Wanted, assess
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = write_parts("movies", folder, 4000, 2000)
+        train(*files, folder / "run", method)
+        wanted = Wanted(DataSettings(), is_robust=True)
+        return {"robust": assess(folder / "run", str(files[1]), wanted, Show(is_quiet=True))["robust"]}
+
+
+PARTS = {one.__name__: one for one in (belief, labels, words, planted, influences, shifted, robust)}
 
 
 def keep(part: str, name: str, found: dict[str, Any]) -> None:
@@ -101,7 +288,7 @@ def main() -> None:
     """Run the part asked for, for each method."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--methods", nargs="+", default=["head"])
+    parser.add_argument("--methods", nargs="+", default=["head"], help="of `labels`: seeds, or `clean`")
     asked = parser.parse_args()
     for name in asked.methods:
         found = PARTS[asked.part](name)

@@ -26,7 +26,7 @@ def train(data: str | Path, *, show: Show | None = None, **asked: Any) -> Run:
         data: a file, a folder, a hub id or a bundled data set.
         show: where progress goes; quiet by default.
         asked: the flags of `lightune train`: task, text, label, model, method, head, budget, memory,
-            validation, test, output, precision, seed, folds, resume, overwrite, and
+            validation, test, output, precision, seed, folds, seeds, resume, overwrite, and
             `groups={"train": {"epochs": 3}, "method": {"rank": 8}}`.
 
     Raises:

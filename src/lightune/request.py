@@ -47,6 +47,7 @@ class Request:
     precision: str = "fast"
     seed: int = 0
     folds: int = 0
+    seeds: int = 0
     resume: bool = False
     overwrite: bool = False
     groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -75,8 +76,9 @@ class Request:
             parse_seconds(self.budget)
         if self.memory is not None:
             parse_size(self.memory)
-        if self.folds < 0 or self.folds == 1:
-            raise UserError(f"--folds cannot be {self.folds}", hint="Give 2 or more (5 is usual).")
+        for name, number, usual in (("folds", self.folds, 5), ("seeds", self.seeds, 3)):
+            if number < 0 or number == 1:
+                raise UserError(f"--{name} cannot be {number}", hint=f"Give 2 or more ({usual} is usual).")
         if not 0 <= self.seed < 2**63:
             raise UserError(f"--seed cannot be {self.seed}", hint="Give a whole number from 0 up.")
 

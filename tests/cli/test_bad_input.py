@@ -58,6 +58,7 @@ MISTAKES = [
     train("seed is no number", "--seed abc", "--seed", "integer"),
     train("seed below 0", "--seed -1", "--seed cannot be -1"),
     train("one fold", "--folds 1", "--folds cannot be 1", "2 or more"),
+    train("one seed", "--seeds 1", "--seeds cannot be 1", "2 or more"),
     train("more folds than rows", "--folds 99", "cannot make 99 folds"),
     train("budget too small", "--budget 1s --train.epochs 500", "more than --budget 1s", "Give --budget"),
     train("budget with two points", "--budget 1.2.3s", "'1.2.3s' is not a length of time"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,29 @@ import numpy as np
 import pytest
 
 from tests.cli.running import lightune, plain
-from tests.making import BAD, GOOD, TinyModel, sentences, task_rows, write_csv
+from tests.making import BAD, GOOD, THINGS, TinyModel, task_rows, write_csv
 
 PLANTED = set(GOOD + BAD)
+
+
+def planted(number: int, seed: int) -> list[tuple[str, str]]:
+    """Synthetic sentences of whose words one decides the label, in a place by chance."""
+    chance = random.Random(seed)
+    rows = []
+    for _ in range(number):
+        label = chance.choice(("pos", "neg"))
+        words = [chance.choice(THINGS) for _ in range(chance.randint(3, 9))]
+        words.insert(chance.randint(0, len(words)), chance.choice(GOOD if label == "pos" else BAD))
+        rows.append((" ".join(words), label))
+    return rows
 
 
 @pytest.fixture(scope="module")
 def place(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that learnt synthetic sentences whose label one planted word decides."""
     folder = tmp_path_factory.mktemp("explain")
-    write_csv(folder / "data.csv", list(sentences(320)))
-    write_csv(folder / "test.csv", list(sentences(40, seed=7)))
+    write_csv(folder / "data.csv", list(planted(320, 0)))
+    write_csv(folder / "test.csv", list(planted(40, 7)))
     words = ("train", "data.csv", "--model", tiny("bert"), "--method", "full", "--test", "test.csv")
     more = ("--train.epochs", "14", "--train.learning-rate", "3e-3", "--output", "run", "--json")
     ended = lightune(*words, *more, folder=folder)
@@ -59,7 +72,7 @@ def test_deletion_beats_random_orders(explained: list[dict[str, Any]]) -> None:
 
 
 def test_training_examples_stand_behind_it(explained: list[dict[str, Any]], place: Path) -> None:
-    trained_on = {text for text, _ in sentences(320)}
+    trained_on = {text for text, _ in planted(320, 0)}
     agreeing = []
     for one in explained:
         assert {len(one[name]) for name in ("influence", "against", "neighbours")} == {3}

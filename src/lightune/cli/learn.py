@@ -42,6 +42,7 @@ Precision = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="of everything random")]
 Folds = Annotated[int, typer.Option(help="also k-fold cross-validation, with this many folds")]
+Seeds = Annotated[int, typer.Option(help="also train with so many other seeds, and tell the spread")]
 Resume = Annotated[bool, typer.Option("--resume", help="go on with the unfinished run of the same command")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace an existing --output")]
 Config = Annotated[Path | None, typer.Option(help="a TOML file of settings, such as a run.toml")]
@@ -69,6 +70,7 @@ def train(
     precision: Precision = "fast",
     seed: Seed = 0,
     folds: Folds = 0,
+    seeds: Seeds = 0,
     resume: Resume = False,
     overwrite: Overwrite = False,
     config: Config = None,
@@ -102,6 +104,7 @@ def plan(
     precision: Precision = "fast",
     seed: Seed = 0,
     folds: Folds = 0,
+    seeds: Seeds = 0,
     config: Config = None,
     json: Json = False,
     quiet: Quiet = False,

@@ -94,10 +94,8 @@ def predict(
     """
     known = known or calibration_of(prepared, gathered, descent)
     sizes = sizes_of(prepared, gathered, descent, fixed=spent, missing=0)
-    if request.folds:
-        sizes = replace(
-            sizes, epochs=sizes.epochs * (1 + request.folds), steps=sizes.steps * (1 + request.folds)
-        )
+    times = 1 + request.folds + request.seeds
+    sizes = replace(sizes, epochs=sizes.epochs * times, steps=sizes.steps * times)
     return Planned(_cost(known, sizes, prepared, descent), known)
 
 

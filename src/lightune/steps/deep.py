@@ -19,19 +19,22 @@ from lightune import methods
 from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
+from lightune.core.rows import Decisions
+from lightune.core.tokens import Ints
 from lightune.data.exclude import COLUMNS, Finding
 from lightune.data.profile import is_missing
 from lightune.data.write import Writer
 from lightune.explain.label_errors import label_errors, require_cleanlab
 from lightune.explain.neighbours import directions, near_duplicates, outliers
+from lightune.explain.opinions import by_states, by_words, together
 from lightune.methods.base import Method
-from lightune.request import Request
+from lightune.request import SLOW_BUT_SURE, Request
 from lightune.runs.findings import write_findings_page
 from lightune.steps.folds import out_of_fold
 from lightune.steps.gather import Gathered, gather, read_splits
 from lightune.steps.inspect import inspect
 from lightune.steps.learn import resolve_descent
-from lightune.steps.prepare import Prepared, choose_model, head_of, prepare
+from lightune.steps.prepare import FEW_ROWS, FEW_ROWS_METHOD, Prepared, choose_model, head_of, prepare
 from lightune.steps.states import states_of
 from lightune.tasks.base import softmax
 
@@ -40,7 +43,8 @@ FOLDS = 5
 LEAST_ROWS = 40  # to train on four fifths of
 SMALL_GROUP = 20  # rows: an accuracy measured on fewer is known to no better than 20 points
 MOST_GROUPS = 20  # a column with more values does not name groups
-METHODS = ("side",)
+NETWORK_FOLDS = 3  # what is fine-tuned costs more, and two thirds of the rows teach it nearly as much
+MOST_SECONDS = 180.0  # a network that would take longer gives way to a cheaper one
 
 
 @dataclass(frozen=True)
@@ -69,21 +73,20 @@ def look_deeper(request: Request, output: str | None, show: Show) -> dict[str, A
     own = _whole(request)
     gathered = gather(own, show)
     source = choose_model(own, gathered, show)
-    names = METHODS if request.method == "auto" else (request.method_name,)
     found: list[Finding] = []
     skipped: list[str] = []
-    probability = np.zeros((len(gathered.train), len(gathered.task.labels)))
-    for place, name in enumerate(names):
-        kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
-        method = kind(own.method_settings(name), head_of(kind, own, gathered.task))
+    method = _method(own, gathered, SLOW_BUT_SURE if len(gathered.train) >= FEW_ROWS else FEW_ROWS_METHOD)
+    prepared = prepare(own, gathered, source, method, show)
+    if own.method == "auto" and (seconds := _seconds(own, prepared, gathered)) > MOST_SECONDS:
+        show.note(f"{method.name} would take {seconds:.0f} s: {FEW_ROWS_METHOD} takes its place")
+        method = _method(own, gathered, FEW_ROWS_METHOD)
         prepared = prepare(own, gathered, source, method, show)
-        if place == 0:
-            found += _alike(Looked(gathered, prepared, directions(states_of(prepared, own, show))))
-        if reason := _why_not_labels(gathered):
-            skipped.append(reason)
-            break
-        probability += _probability(own, prepared, gathered, show) / len(names)
-    if not skipped:
+    states = states_of(prepared, own, show, _upper_depths(prepared))
+    found += _alike(Looked(gathered, prepared, directions(states[-1])))
+    if reason := _why_not_labels(gathered):
+        skipped.append(reason)
+    else:
+        probability = _probability(own, prepared, gathered, states, show)
         found = _wrong_labels(gathered, prepared, probability, skipped) + found
     for reason in skipped:
         show.warn(reason)
@@ -112,12 +115,55 @@ def _why_not_labels(gathered: Gathered) -> str:
     return ""
 
 
-def _probability(request: Request, prepared: Prepared, gathered: Gathered, show: Show) -> np.ndarray:
-    """(train, C) of every training row, by a network that did not see it."""
+def _method(request: Request, gathered: Gathered, usual: str) -> Method:
+    """The method asked for, or the usual one."""
+    name = usual if request.method == "auto" else request.method_name
+    kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
+    return kind(request.method_settings(name), head_of(kind, request, gathered.task))
+
+
+def _seconds(request: Request, prepared: Prepared, gathered: Gathered) -> float:
+    """About how long the folds will take: a step costs three passes; 0 where that is not known."""
+    speeds = prepared.pace.speeds
+    if speeds is None or prepared.cut > 0 or _why_not_labels(gathered):
+        return 0.0
+    epochs = resolve_descent(request, prepared, len(gathered.train), Decisions()).epochs
+    tokens = prepared.tokens.num_tokens * (NETWORK_FOLDS - 1) * 3 * epochs
+    return tokens / max(speeds.float32, speeds.bfloat16)
+
+
+def _upper_depths(prepared: Prepared) -> list[int]:
+    """The upper half of the network; the top of one whose layers are one layer."""
+    backbone = prepared.backbone
+    return (
+        [backbone.depth]
+        if backbone.structure.is_shared
+        else list(range(backbone.depth // 2, backbone.depth + 1))
+    )
+
+
+def _probability(
+    request: Request, prepared: Prepared, gathered: Gathered, states: np.ndarray, show: Show
+) -> np.ndarray:
+    """(train, C) of every training row, by models that did not see it: words, states, a network."""
+    alone = _without_validation(gathered)
+    gold = prepared.targets[gathered.train]
+    place = {int(row): number for number, row in enumerate(gathered.train)}
+
+    def places(rows: Ints) -> Ints:
+        return np.array([place[int(row)] for row in rows], dtype=np.int64)
+
+    folds = [(places(rows), places(held)) for rows, held in alone.folds(FOLDS, request.seed)]
+    texts = [" ".join(one.texts) for one in gathered.part(gathered.train)]
+    has_blanks = np.mean([len(text.split()) > 1 for text in texts]) > 0.5
+    opinions = [
+        by_words(texts, gold, folds, has_blanks=bool(has_blanks)),
+        by_states(states[:, gathered.train], gold, folds),
+    ]
+    number = NETWORK_FOLDS if prepared.cut == 0 else FOLDS
     descent = resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
-    folds = _without_validation(gathered).folds(FOLDS, request.seed)
-    logits = out_of_fold(prepared, gathered, descent, folds, show)
-    return softmax(logits[gathered.train])
+    logits = out_of_fold(prepared, gathered, descent, alone.folds(number, request.seed), show)
+    return together([*opinions, softmax(logits[gathered.train])])
 
 
 def _without_validation(gathered: Gathered) -> Gathered:

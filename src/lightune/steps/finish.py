@@ -51,9 +51,7 @@ def all_seconds(
     }
 
 
-def summarise(
-    outcome: Outcome, output: Path, spread: dict[str, Any] | None, planned: Planned
-) -> dict[str, Any]:
+def summarise(outcome: Outcome, output: Path, spread: dict[str, Any], planned: Planned) -> dict[str, Any]:
     """The JSON object of `lightune train --json` (its keys are a contract)."""
     gathered, prepared = outcome.gathered, outcome.prepared
     seconds = outcome.seconds
@@ -99,9 +97,7 @@ def summarise(
         "calibration": outcome.trusted.calibration,
         "knows_familiar": outcome.trusted.region is not None,
     }
-    if spread:
-        summary["folds"] = spread
-    return summary
+    return summary | {name: one for name, one in spread.items() if one}
 
 
 def show_result(outcome: Outcome, output: Path, show: Show) -> None:

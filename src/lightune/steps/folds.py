@@ -54,9 +54,13 @@ def cross_validate(
         name = gathered.task.best_by
         place = f"fold {len(found)} of {request.folds}"
         show.note(f"{place}: {name} {metrics[name]:.3f} on {len(held)} rows")
+    return {"folds": found, **spread_of(found)}
+
+
+def spread_of(found: list[dict[str, float]]) -> dict[str, dict[str, float]]:
+    """{mean, deviation} of every metric over some trainings, two at least."""
     table = {name: np.array([metrics[name] for metrics in found]) for name in found[0]}
     return {
-        "folds": found,
         "mean": {name: float(values.mean()) for name, values in table.items()},
         "deviation": {name: float(values.std(ddof=1)) for name, values in table.items()},
     }

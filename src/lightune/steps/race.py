@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from lightune.engine.loop import Descent
 from lightune.engine.settings import parse_seconds
 from lightune.methods.base import Method
 from lightune.request import Request
-from lightune.steps import cost, finish, folds, learn, measure
+from lightune.steps import cost, finish, folds, learn, measure, seeds
 from lightune.steps.cost import Planned, show_seconds
 from lightune.steps.gather import Gathered
 from lightune.steps.prepare import FEW_ROWS, Prepared, head_of, is_open, prepare
@@ -45,7 +45,7 @@ class Contender:
     planned: Planned
     progress: Progress
     decisions: list[Decision]
-    spread: dict[str, Any] | None = None
+    spread: dict[str, Any] = field(default_factory=dict)
 
     @property
     def score(self) -> float:
@@ -79,7 +79,8 @@ class Ground:
 def is_race(request: Request, gathered: Gathered) -> bool:
     """Whether `auto` has enough rows to choose by, and nothing was said that only one method understands."""
     has_rows = len(gathered.train) >= FEW_ROWS and len(gathered.validation) >= ENOUGH_HELD
-    return is_open(request) and has_rows and not request.folds and gathered.task.kind != "text"
+    is_once = not (request.folds or request.seeds)
+    return is_open(request) and has_rows and is_once and gathered.task.kind != "text"
 
 
 def alone(ground: Ground, method: Method) -> Contender:
@@ -90,7 +91,10 @@ def alone(ground: Ground, method: Method) -> Contender:
     cost.require_budget(request, planned)
     show.table("derived", ("what", "", "why"), gathered.decisions.as_rows()[num_shown:])
     show.note(planned.describe())
-    spread = folds.cross_validate(request, prepared, gathered, descent, show)
+    spread = {
+        "folds": folds.cross_validate(request, prepared, gathered, descent, show),
+        "seeds": seeds.vary_seeds(request, prepared, gathered, ground.source, descent, show),
+    }
     ground.enter()
     progress = _train(ground, prepared, descent, ground.work)
     return Contender(prepared, descent, planned, progress, list(gathered.decisions.taken), spread)

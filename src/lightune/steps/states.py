@@ -15,34 +15,40 @@ from lightune.request import Request
 from lightune.steps.prepare import Prepared, read_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import torch
 
     from lightune.core.tokens import Batch
 
 
-def states_of(prepared: Prepared, request: Request, show: Show) -> np.ndarray:
-    """(E, H) means of the untouched network's last states, windows of a long text averaged.
+def states_of(
+    prepared: Prepared, request: Request, show: Show, depths: Sequence[int] | None = None
+) -> np.ndarray:
+    """(D, E, H) means of the untouched network's states at some depths, the last alone unless told.
 
-    Read from the activation store, and put there first where they are missing.
+    Windows of a long text are averaged. Read from the activation store, and put there first where they are
+    missing.
     """
     backbone = prepared.backbone
-    tap = Tap(backbone.depth, "mean")
+    taps = tuple(Tap(depth, "mean") for depth in depths or (backbone.depth,))
     rows = np.arange(prepared.tokens.num_examples)
-    filled = read_once(backbone, prepared.tokens, (tap,), prepared.pace, request.cache, Decisions(), show)
+    filled = read_once(backbone, prepared.tokens, taps, prepared.pace, request.cache, Decisions(), show)
 
     def read(batch: Batch) -> torch.Tensor:
-        found = filled.read(batch)[tap] if filled else backbone.below(batch, [tap])[tap]
-        return pool_windows(found.float(), batch)
+        import torch
 
-    return gather_vectors(read, prepared.tokens, rows, pad_id=backbone.pad_id, device=backbone.device)
+        found = filled.read(batch) if filled else backbone.below(batch, taps)
+        return torch.stack([pool_windows(found[tap].float(), batch) for tap in taps], dim=1)
+
+    found = gather_vectors(read, prepared.tokens, rows, pad_id=backbone.pad_id, device=backbone.device)
+    return found.transpose(1, 0, 2)
 
 
 def gather_vectors(
     read: Callable[[Batch], torch.Tensor], tokens: Tokens, rows: Ints, *, pad_id: int, device: str
 ) -> np.ndarray:
-    """(len(rows), H) float32 of what `read` gives for batches, a line an example, in the order of `rows`."""
+    """(len(rows), ...) float32 of what `read` gives for batches, in the order of `rows`."""
     found = in_order(lambda one: read(one).float().cpu().numpy(), tokens, rows, pad_id=pad_id, device=device)
     assert found is not None, "there is at least one row"
     return found
