@@ -30,6 +30,9 @@ def test_a_typo_keeps_the_ends_of_a_word() -> None:
         ("It is not good.", "It is good."),
         ("It wasn't good.", "It was good."),
         ("I never liked it.", "I liked it."),
+        ("You can't miss it.", "You can miss it."),
+        ("It won’t do.", "It will do."),
+        ("One cannot say.", "One can say."),
         ("Good.", "Good."),
     ],
 )

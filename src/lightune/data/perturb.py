@@ -17,7 +17,8 @@ TYPO_SHARE = 0.1  # of the words; one at least
 SHORTEST = 4  # letters of a word that can bear a typo
 # Auxiliaries that "not" follows; where there is one already, it goes.
 VERBS = "is are was were am be been does do did has have had can could will would should may might must"
-NOT = re.compile(r"\b(?:not|never)\s+|n['’]t\b", re.IGNORECASE)
+NOT = re.compile(r"\b(?:not|never)\s+|n['’]t\b|(?<=\bcan)not\b", re.IGNORECASE)
+WHOLE = {"ca": "n", "wo": "ill", "sha": "ll"}  # can't, won't, shan't
 VERB = re.compile(rf"\b({'|'.join(VERBS.split())})\b(?!n['’]t)", re.IGNORECASE)
 NAMES = {
     "woman": "Mary Anna Sarah Emily Laura Julia Susan Maria Linda Karen Nina Alice Grace Helen Diana".split(),
@@ -69,7 +70,11 @@ def upper(text: str, chance: random.Random) -> str:
 def negate(text: str, chance: random.Random) -> str:
     """The first `not` goes; where there is none, one comes behind the first auxiliary."""
     if (found := NOT.search(text)) is not None:
-        return text[: found.start()] + text[found.end() :]
+        before = text[: found.start()]
+        last = before.split()[-1].lower() if before.strip() else ""
+        if found[0].lower().startswith("n") and last in WHOLE:
+            before = before[:-1] + WHOLE[last] if last == "wo" else before + WHOLE[last]
+        return before + text[found.end() :]
     return VERB.sub(r"\1 not", text, count=1)
 
 

@@ -114,12 +114,19 @@ def _texts(
     for row in stream(wanted.data, settings):
         columns = wanted.columns or text_columns(read_columns(state), row)
         Run._require_texts(row, columns)
-        found.append(tuple("" if row.values[name] is None else str(row.values[name]) for name in columns))
+        found.append(tuple(_as_text(row.values[name]) for name in columns))
         if len(found) == wanted.limit:
             break
     if not found:
         raise UserError("there are no rows", file=wanted.data)
     return found
+
+
+def _as_text(value: Any) -> str:
+    """A cell as one text; words that were given one by one are joined."""
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def explain_one(
