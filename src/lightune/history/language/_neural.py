@@ -32,6 +32,7 @@ EPOCHS, MOST_EPOCHS = 5, 1000  # without a budget of time, and with one
 TRIES = 3
 FASTER = 1.1  # bfloat16 must win by so much to be worth its rounding
 SAMPLE_TOKENS = 48
+HEAD_WIDTH = 32
 SMALLEST, LARGEST = 512, 16_384
 BYTES_FOR_A_TOKEN = 1000  # of the corpus: a token that is seen too seldom is never learnt
 BYTES_A_TOKEN = 4  # about: only to choose how much is measured
@@ -91,9 +92,12 @@ def open_bench(lesson: Lesson, role: Role, longest: int, model_folder: Path | No
         longest: tokens that the model reads at once.
         model_folder: of the model to go on from, whose tokenizer is taken.
     """
+    from lightune.pretraining.first_vectors import find_vectors
     from lightune.pretraining.stream import write_stream
 
     began = time.perf_counter()
+    if lesson.embeddings:
+        find_vectors(lesson.embeddings)  # a slip is told before the hours of work
     vocabulary = _vocabulary(lesson, role, longest, model_folder)
     folder = lesson.work / "stream"
     train = write_stream(lesson.train.texts(), vocabulary, folder, lesson.show, lesson.num_bytes)
@@ -332,6 +336,19 @@ def _put_vectors(bench: Bench, learner: Learner) -> None:
         f"{start.num_matched:,} of {start.num_tokens:,} tokens begin with a vector",
         f"{start.width} wide, from {bench.lesson.embeddings}",
     )
+
+
+def heads_of(settings: Any) -> int:
+    """Attention heads: as given, else one for every 32 of the width.
+
+    Raises:
+        UserError: a width that cannot be divided among them.
+    """
+    heads = int(settings.heads or max(1, settings.width // HEAD_WIDTH))
+    if settings.width % heads or settings.width // heads % 2:
+        problem = f"--pretrain.width {settings.width} cannot be divided among {heads} heads"
+        raise UserError(problem, hint="The width is a multiple of twice the heads.")
+    return heads
 
 
 def describe_network(network: Any, tokenizer: Any) -> dict[str, Any]:

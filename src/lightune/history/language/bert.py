@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from lightune.pretraining.loop import Learner
     from lightune.pretraining.vocabulary import Vocabulary
 
-HEAD_WIDTH = 32
 RATE_TIMES_WIDTH, FASTEST = 0.3, 2e-3
 GOING_ON = 1e-4  # the rate for a network that has learnt already
 HEADS = (
@@ -71,6 +70,7 @@ class Bert(Masked):
         from lightune.pretraining.stream import Blocks
 
         settings = lesson.settings
+        _neural.heads_of(settings)
         folder = _neural.model_source(lesson.model, lesson.show) if lesson.model else None
         bench = _neural.open_bench(lesson, _neural.HIDING, settings.block, folder)
         tokenizer = bench.vocabulary.tokenizer
@@ -160,7 +160,7 @@ def make_network(settings: Any, vocabulary: Vocabulary, folder: Path | None, see
     """A fresh network, or the encoder in `folder` with a masked head whose decoder is its embeddings.
 
     Raises:
-        UserError: a width that cannot be divided, or a model that cannot predict hidden tokens.
+        UserError: a model that cannot predict hidden tokens.
     """
     from transformers import AutoConfig, AutoModelForMaskedLM
 
@@ -169,17 +169,13 @@ def make_network(settings: Any, vocabulary: Vocabulary, folder: Path | None, see
     seed_everything(seed)
     if folder is not None:
         return load_masked(folder)
-    heads = settings.heads or max(1, settings.width // HEAD_WIDTH)
-    if settings.width % heads:
-        problem = f"--pretrain.width {settings.width} cannot be divided among {heads} heads"
-        raise UserError(problem, hint="The width is a multiple of the heads.")
     config = AutoConfig.for_model(
         "bert",
         vocab_size=vocabulary.size,
         hidden_size=settings.width,
         intermediate_size=4 * settings.width,
         num_hidden_layers=settings.layers,
-        num_attention_heads=heads,
+        num_attention_heads=_neural.heads_of(settings),
         max_position_embeddings=settings.block,
         hidden_dropout_prob=settings.dropout,
         attention_probs_dropout_prob=settings.dropout,

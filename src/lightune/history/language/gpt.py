@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from lightune.core.errors import UserError
 from lightune.core.settings import Settings as Group
 from lightune.history.language import _neural
 from lightune.history.language._causal import Causal
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from lightune.pretraining.loop import Learner
     from lightune.pretraining.vocabulary import Vocabulary
 
-HEAD_WIDTH = 32
 RATE_TIMES_WIDTH = 0.4  # a wider network takes smaller steps (Yang et al. 2022, arXiv:2203.03466)
 FASTEST = 3e-3
 GOING_ON = 1e-4  # the rate for a network that has learnt already
@@ -59,6 +57,7 @@ class Gpt(Causal):
         from lightune.pretraining.stream import Blocks
 
         settings = lesson.settings
+        _neural.heads_of(settings)
         folder = _neural.model_source(lesson.model, lesson.show) if lesson.model else None
         bench = _neural.open_bench(lesson, _neural.WRITING, settings.block, folder)
         length = min(settings.block, max(2, len(bench.train) - 1))
@@ -135,17 +134,10 @@ def make_network(settings: Any, vocabulary: Vocabulary, folder: Path | None, see
 
 
 def make_config(settings: Any, vocabulary: Vocabulary) -> Any:
-    """The configuration of transformers.
-
-    Raises:
-        UserError: a width that cannot be divided among the heads.
-    """
+    """The configuration of transformers."""
     from transformers import AutoConfig
 
-    heads = settings.heads or max(1, settings.width // HEAD_WIDTH)
-    if settings.width % heads or (settings.architecture == "llama" and settings.width // heads % 2):
-        hint = "The width is a multiple of the heads; of twice the heads for llama."
-        raise UserError(f"--pretrain.width {settings.width} cannot be divided among {heads} heads", hint=hint)
+    heads = _neural.heads_of(settings)
     known: dict[str, Any] = {
         "vocab_size": vocabulary.size,
         "bos_token_id": vocabulary.end_id,
