@@ -40,6 +40,7 @@ class Run:
         self.method = method
         self.backbone = backbone
         self.metrics: dict[str, Any] = {}
+        self.beams = 1  # how many beginnings of a new text are followed
         self.watch: Watch | None = None  # set by those who want to know what looks unlike the training data
 
     @property
@@ -84,7 +85,9 @@ class Run:
     def _decide(self, examples: Sequence[Example], precision: str = "exact") -> list[Prediction]:
         """What the run says of examples."""
         if self.task.kind == "text":
-            return self._written(examples)
+            from lightune.backbones.writer import Writing
+
+            return self._written(examples, Writing(beams=self.beams))
         return self.task.decode(self._outputs(examples, precision), examples)
 
     def _written(self, examples: Sequence[Example], how: Writing | None = None) -> list[Prediction]:

@@ -13,7 +13,9 @@ import pytest
 
 from lightune import Run, load
 from lightune.core.rows import Row
-from lightune.runs.extraction import coloured, extraction_page
+from lightune.core.shown import Mark
+from lightune.runs.extraction import extraction_page
+from lightune.runs.marked import marked
 from lightune.steps import extract as steps
 from tests.cli.running import lightune
 from tests.making import TinyModel, train_tiny
@@ -161,24 +163,55 @@ class Reader(HTMLParser):
 def test_page_escapes_everything() -> None:
     evil = "<script>alert('x')</script>"
     entity = {"start": 0, "end": len(evil), "type": f"{evil}\"'", "text": evil, "probability": 0.5}
-    relation = {"head_text": evil, "relation": evil, "tail_text": evil, "probability": 1.0}
-    event = {"type": evil, "trigger": {"text": evil}, "arguments": [{"role": evil, "text": evil}]}
+    relation = {"head": 0, "tail": 0, "head_text": evil, "relation": evil, "tail_text": evil}
+    place = {"start": 0, "end": len(evil), "text": evil}
+    event = {"type": evil, "trigger": place, "arguments": [{"role": evil, **place}]}
     row = {"text": f"{evil} & co", "entities": [entity], "relations": [relation], "events": [event]}
     found = extraction_page([row], title=evil, number=2)
     reader = Reader()
     reader.feed(found)
     assert "script" not in reader.tags
     assert f"{evil} & co" not in found
-    assert reader.text.count(evil) >= 8
+    assert reader.text.count(evil) >= 10
     assert "The first 1 of 2 texts." in reader.text
     assert "src=" not in found
     assert "href=" not in found
 
 
+def test_relations_and_events_are_shown_over_the_text() -> None:
+    text = "Filler of no matter. " * 20 + "Ada left Rome."
+    start = text.index("Ada")
+    entities = [
+        {"start": start, "end": start + 3, "type": "PER", "text": "Ada"},
+        {"start": start + 9, "end": start + 13, "type": "LOC", "text": "Rome"},
+    ]
+    relation = {
+        "head": 0,
+        "tail": 1,
+        "head_text": "Ada",
+        "relation": "from",
+        "tail_text": "Rome",
+        "probability": 0.875,
+    }
+    event = {
+        "type": "Move",
+        "trigger": {"start": start + 4, "end": start + 8, "text": "left", "probability": 0.5},
+        "arguments": [{"role": "Who", **entities[0]}],
+    }
+    row = {"text": text, "entities": entities, "relations": [relation], "events": [event]}
+    found = extraction_page([row], title="facts", number=1)
+    marks = re.findall(r"<mark[^>]*>(\w+)<small[^>]*> ([^<]*)<", found)
+    assert marks == [
+        *(("Ada", "PER"), ("Rome", "LOC")),
+        *(("Ada", "head"), ("Rome", "tail")),
+        *(("Ada", "Who"), ("left", "Move")),
+    ]
+    assert "88%" in found and found.count("…") == 2, "a long text is shown round what was found"
+
+
 def test_every_character_stays_in_the_coloured_text() -> None:
     text = "ab cd ef"
-    entities = [{"start": 3, "end": 5, "type": "X"}, {"start": 0, "end": 4, "type": "Y"}]
     reader = Reader()
-    reader.feed(coloured(text, entities, {"X": 0, "Y": 137}))
+    reader.feed(marked(text, [Mark(3, 5, "X"), Mark(0, 4, "Y")], {"X": 0, "Y": 137}))
     assert reader.text == "ab c Yd ef"
     assert reader.tags == ["mark", "small"]

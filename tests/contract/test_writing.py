@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -17,6 +18,7 @@ import lightune
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
 from lightune.data.settings import DataSettings
+from lightune.steps import answer as answering
 from lightune.steps.answer import write
 from lightune.steps.assess import Wanted, assess
 from tests.making import TinyModel, train_tiny, write_csv
@@ -67,8 +69,9 @@ def test_every_form_of_chat_is_recognised(name: str, tiny: TinyModel, tmp_path: 
     found = summary["metrics"]["test"]
     assert found["perplexity"] == pytest.approx(np.exp(-found["log_likelihood"]))
     assert {"exact_match", "chrf", "accuracy"} <= set(found)
-    (plain,) = summary["rungs"]
-    assert plain["name"] == "untouched model"
+    plain, copied, nearest = summary["rungs"]
+    assert [one["name"] for one in (plain, copied, nearest)] == ["untouched model", "copy", "nearest_text"]
+    assert set(copied["metrics"]) == {"exact_match", "chrf", "rouge1", "rouge2", "rougeL"}
     assert plain["metrics"]["perplexity"] > found["perplexity"]  # it learnt something
 
 
@@ -140,7 +143,65 @@ def test_an_encoder_decoder_translates_alike_in_a_fresh_process(tiny: TinyModel,
         write(tmp_path / "run", texts, how={"beams": 0}, show=Show(is_quiet=True))
 
 
+@pytest.mark.parametrize("layers", [0, 1])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("t5", "EncDecAttention"), ("bart", "encoder_attn"), ("marian", "encoder_attn")]
+)
+def test_lora_reaches_cross_attention_above_a_stored_encoder(
+    kind: str, name: str, layers: int, tiny: TinyModel, tmp_path: Path
+) -> None:
+    """The encoder below the cut is read once; decoder and cross-attention have the adapters, as saved."""
+    from safetensors import safe_open
+
+    rows = [(f"what is the colour of {place}", f"it is {COLOURS[place % 4]}") for place in range(12)]
+    summary = train_tiny(
+        tmp_path,
+        tiny(kind, num_layers=2),
+        data=write_csv(tmp_path / "data.csv", list(rows), header=("en", "fr")),
+        method="lora",
+        groups={"train": {"epochs": 1}, "method": {"layers": layers}},
+    )
+    assert summary["cached_depth"] == 2 - layers
+    with safe_open(tmp_path / "run" / "adapter_model.safetensors", framework="pt") as file:
+        keys = list(file.keys())
+    layer = re.compile(r"(encoder|decoder)\.(?:block|layers)\.(\d+)\.")
+    changed = {(found[1], int(found[2])) for key in keys if (found := layer.search(key))}
+    assert changed == {("decoder", 0), ("decoder", 1), *([("encoder", 1)] if layers else [])}
+    crossing = {int(found[2]) for key in keys if name in key and (found := layer.search(key))}
+    assert crossing == {0, 1}, "both layers of the decoder look at the encoder anew"
+
+
+def test_beams_reach_predict(tiny: TinyModel, tmp_path: Path) -> None:
+    """The same as transformers' generate with as many beams; a run of another kind has none."""
+    from lightune.backbones.writer import Writing
+
+    rows = [(f"what is the colour of {place}", f"it is {COLOURS[place % 4]}") for place in range(12)]
+    data = write_csv(tmp_path / "data.csv", list(rows), header=("en", "fr"))
+    groups = {"train": {"epochs": 3, "learning_rate": 1e-2}}
+    train_tiny(tmp_path, tiny("bart", num_layers=2), data=data, method="lora", groups=groups)
+    run = lightune.load(tmp_path / "run")
+
+    def predicted(beams: int) -> list[str]:
+        wanted = answering.Wanted(None, None, "exact", is_json=True, beams=beams)
+        found = answering.answer(
+            run.folder, str(data), settings=DataSettings(), wanted=wanted, show=Show(is_quiet=True)
+        )
+        return [row["generated"] for row in found["rows"]]
+
+    texts = [text for text, _ in rows]
+    assert predicted(3) == run.generate(texts, Writing(beams=3))
+    assert predicted(1) == run.generate(texts)
+    with pytest.raises(UserError, match="--beams must be 1 or more"):
+        predicted(0)
+
+
 def test_a_run_with_labels_does_not_write(tiny: TinyModel, tmp_path: Path) -> None:
     train_tiny(tmp_path, tiny("bert", num_layers=2), method="head", groups={"train": {"epochs": 1}})
     with pytest.raises(UserError, match="does not write texts"):
         lightune.load(tmp_path / "run").generate(["hello"])
+    with pytest.raises(UserError, match="its task is classify"):
+        wanted = answering.Wanted(None, None, "exact", is_json=True, beams=4)
+        data = str(tmp_path / "data.csv")
+        answering.answer(
+            tmp_path / "run", data, settings=DataSettings(), wanted=wanted, show=Show(is_quiet=True)
+        )

@@ -30,7 +30,7 @@ def test_only_what_differs_is_outlined() -> None:
     right = Shown(text, (Mark(0, 3, "PER"), Mark(8, 12, "LOC")))
     said = Shown(text, (Mark(0, 3, "PER"), Mark(8, 12, "PER")))
     html = worst_mistakes([row(4, 0.75, right=right, said=said)])
-    spans = re.findall(r'<span style="([^"]*)">(\w+)', html)
+    spans = re.findall(r'<mark style="([^"]*)">(\w+)', html)
     assert [(word, "dashed" in style) for style, word in spans] == [
         ("Ada", False),
         ("Rome", True),
@@ -47,7 +47,7 @@ def test_of_many_names_only_what_differs_is_marked() -> None:
     words = [f"w{number:02}" for number in range(14)]
     text, marks = " ".join(words), [Mark(4 * n, 4 * n + 3, f"T{n}") for n in range(14)]
     html = worst_mistakes([row(0, right=Shown(text, tuple(marks)), said=Shown(text, tuple(marks[1:])))])
-    assert re.findall(r"<span[^>]*>(\w+)", html) == ["w00"]
+    assert re.findall(r"<mark[^>]*>(\w+)", html) == ["w00"]
 
 
 def test_long_texts_are_shown_round_their_marks_alike() -> None:

@@ -41,6 +41,9 @@ def predict(
     abstain_below: Annotated[
         float | None, typer.Option(help="give no answer where its probability is lower, like 0.8")
     ] = None,
+    beams: Annotated[
+        int, typer.Option(help="where texts are written: follow so many beginnings at once")
+    ] = 1,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -54,7 +57,7 @@ def predict(
         run,
         data,
         settings=settings,
-        wanted=Wanted(columns, output, check_precision(precision), json, abstain_below),
+        wanted=Wanted(columns, output, check_precision(precision), json, abstain_below, beams),
         show=Show(is_quiet=quiet),
     )
     if json:

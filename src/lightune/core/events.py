@@ -93,6 +93,12 @@ def to_characters(events: Sequence[Mention], words: Sequence[tuple[int, int]]) -
     return [Mention(place(one.trigger), tuple(map(place, one.arguments))) for one in events]
 
 
+def as_sets(events: Sequence[Mention]) -> tuple[frozenset[Span], frozenset[tuple[int, int, str, str]]]:
+    """(triggers, arguments with the type of their event)."""
+    arguments = {(*span, one.trigger[2]) for one in events for span in one.arguments}
+    return frozenset(one.trigger for one in events), frozenset(arguments)
+
+
 def shown_events(events: Sequence[Mapping[str, Any]], text: str) -> Shown:
     """A text with the triggers and arguments of events (as `as_objects` gives them), each event below it."""
     spans = [{**one["trigger"], "type": one["type"]} for one in events]

@@ -1,4 +1,4 @@
-"""Generated texts against references: BLEU and chrF by sacrebleu, exact match."""
+"""Generated texts against references: BLEU and chrF by sacrebleu, ROUGE by rouge-score, exact match."""
 
 from __future__ import annotations
 
@@ -7,28 +7,37 @@ from typing import Any
 
 import numpy as np
 
+from lightune.core.errors import missing_extra
+from lightune.core.spans import split_words
 from lightune.evaluate.intervals import Intervals, bootstrap
 
 RESAMPLES = 300
 CJK = range(0x3040, 0xA000)
+ROUGE = ("rouge1", "rouge2", "rougeL")  # Lin 2004: the F of shared words, pairs, longest common subsequence
 
 
 def text_metrics(
     said: Sequence[str], gold: Sequence[str], *, names: Sequence[str], seed: int = 0
 ) -> tuple[dict[str, float], Intervals]:
-    """The metrics called `names` (`bleu`, `chrf`: 0 to 100; `exact_match`: 0 to 1) and 95% intervals.
+    """The metrics called `names` (`bleu`, `chrf`: 0 to 100; others 0 to 1) and 95% intervals.
 
-    Sacrebleu's are corpus scores: the statistics of the sentences are summed, also for each resample.
+    Sacrebleu's are corpus scores: the statistics of the sentences are summed, also for each resample. The
+    others are means over texts.
     """
     found: dict[str, float] = {}
     intervals: Intervals = {}
+    means: dict[str, list[float]] = {}
+    if "exact_match" in names:
+        means["exact_match"] = [float(a.strip() == b.strip()) for a, b in zip(said, gold, strict=True)]
+    if wanted := [name for name in names if name in ROUGE]:
+        means |= _rouge(said, gold, wanted)
     for name in names:
-        if name == "exact_match":
-            right = np.array([float(a.strip() == b.strip()) for a, b in zip(said, gold, strict=True)])
-            found[name] = float(right.mean())
+        if name in means:
+            scores = np.array(means[name])
+            found[name] = float(scores.mean())
             intervals |= bootstrap(
-                lambda rows, right=right: {"exact_match": float(right[rows].mean())},  # type: ignore[misc]
-                len(right),
+                lambda rows, name=name, scores=scores: {name: float(scores[rows].mean())},  # type: ignore[misc]
+                len(scores),
                 seed=seed,
             )
             continue
@@ -41,6 +50,30 @@ def text_metrics(
 
         intervals |= bootstrap(score, len(lines), seed=seed, resamples=RESAMPLES)
     return found, intervals
+
+
+class Words:
+    """Cuts a text for ROUGE: words in lower case, without punctuation; CJK characters stand alone."""
+
+    def tokenize(self, text: str) -> list[str]:
+        """The words of a text."""
+        words = [text[start:end].lower() for start, end in split_words(text)]
+        return [word for word in words if word[0].isalnum()]
+
+
+def _rouge(said: Sequence[str], gold: Sequence[str], names: Sequence[str]) -> dict[str, list[float]]:
+    """(B,) F of each text, for each name. Words are not stemmed.
+
+    Raises:
+        UserError: rouge-score is not installed.
+    """
+    try:
+        from rouge_score.rouge_scorer import RougeScorer
+    except ImportError:
+        raise missing_extra("rouge-score", "metrics") from None
+    scorer = RougeScorer(list(names), tokenizer=Words())
+    scores = [scorer.score(right, one) for one, right in zip(said, gold, strict=True)]
+    return {name: [float(one[name].fmeasure) for one in scores] for name in names}
 
 
 def chrf_of(said: str, gold: str) -> float:

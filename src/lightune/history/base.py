@@ -20,8 +20,10 @@ class Baseline(ABC):
 
     Args:
         kind: the form of one gold answer: "classes" a label name, "labels" a list of them, "number" a float,
-            "tags" a tag a word; texts are then the words; "vectors" none, and a matrix (B, V) a side is
-            answered.
+            "tags" a tag a word, "events" events by words; texts are then the words; "vectors" none, and a
+            matrix (B, V) a side is answered; "text" a text; "options" the number of one, the texts are then
+            the question and its options; "text spans" (start, text) of each right answer in the second
+            text, of which none may be right, and a text is answered.
         is_balanced: whether rare classes weigh as much as frequent ones.
         seed: of everything random.
 

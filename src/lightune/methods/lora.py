@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ATTENTION = (
     "query",
     "value",
+    "q",
+    "v",
     "q_proj",
     "v_proj",
     "q_lin",

@@ -1,18 +1,22 @@
-"""A page of extracted facts: entities coloured over the text, relations and events listed below it."""
+"""A page of extracted facts: entities in colour over the text, below it relations and events in place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from lightune.core.shown import Mark, marks_of
+from lightune.runs.marked import Html, hues_of, marked, snippet
 from lightune.runs.page import page, paragraph, section, table
 
 MOST_SHOWN = 300  # texts
-TURN = 137  # degrees of hue between one type and the next: neighbours look different
+MOST_TEXT = 160  # characters round a relation or an event
+
+Row = Mapping[str, Any]
 
 
-def extraction_page(rows: Sequence[Mapping[str, Any]], *, title: str, number: int) -> str:
+def extraction_page(rows: Sequence[Row], *, title: str, number: int) -> str:
     """A whole document that loads nothing; `rows` have text, entities, relations, events.
 
     Args:
@@ -20,50 +24,43 @@ def extraction_page(rows: Sequence[Mapping[str, Any]], *, title: str, number: in
         number: texts there are in all; the page says how many of them it shows.
     """
     kinds = sorted({one["type"] for row in rows for one in row.get("entities") or ()})
-    hues = {kind: place * TURN % 360 for place, kind in enumerate(kinds)}
+    hues = hues_of(kinds)
     shown = f"The first {len(rows)} of {number} texts." if number > len(rows) else f"{number} texts."
-    key = " ".join(_mark(kind, "", hues[kind], "") for kind in kinds)
+    key = " ".join(marked(kind, [Mark(0, len(kind), "")], {"": hues[kind]}) for kind in kinds)
     parts = [f"<h1>{escape(title)}</h1>", paragraph(shown, "soft"), f"<p>{key}</p>" if key else ""]
     for place, row in enumerate(rows, start=1):
-        body = [f"<p>{coloured(row['text'], row.get('entities') or (), hues)}</p>"]
-        body += [_relations(row.get("relations") or ()), _events(row.get("events") or ())]
+        whole = marked(row["text"], marks_of(row.get("entities") or ()), hues)
+        body = [f"<p>{Html(whole.replace(chr(10), '<br>'))}</p>", _relations(row), _events(row)]
         parts.append(section(f"Text {place}", "", *body))
     return page(title, "".join(parts))
 
 
-def coloured(text: str, entities: Iterable[Mapping[str, Any]], hues: Mapping[str, int]) -> str:
-    """The escaped text, a mark round every entity; one that begins inside another is left out."""
-    made, at = "", 0
-    for one in sorted(entities, key=lambda entity: (entity["start"], -entity["end"])):
-        if one["start"] < at:
-            continue
-        made += escape(text[at : one["start"]])
-        made += _mark(text[one["start"] : one["end"]], one["type"], hues[one["type"]], _sure(one))
-        at = one["end"]
-    return made + escape(text[at:])
+def _relations(row: Row) -> str:
+    """Each relation with its two entities marked in the text."""
+    found = []
+    for one in row.get("relations") or ():
+        pair = [(row["entities"][one[side]], side) for side in ("head", "tail")]
+        marks = [Mark(entity["start"], entity["end"], side) for entity, side in pair]
+        cell = snippet(row["text"], marks, MOST_TEXT, hues_of(["head", "tail"]))
+        found.append((one["relation"], one["head_text"], one["tail_text"], cell, _sure(one)))
+    header = ("Relation", "Head", "Tail", "In the text", "How sure")
+    return table(header, found, numbers=(4,), texts=(3,))
 
 
-def _mark(text: str, kind: str, hue: int, title: str) -> str:
-    """A coloured piece with its type behind it, readable on light and dark paper."""
-    style = f"background:hsl({hue} 75% 50% / .25);color:inherit;border-radius:4px;padding:0 3px"
-    small = f' <small class="soft">{escape(kind)}</small>' if kind else ""
-    about = f' title="{escape(title)}"' if title else ""
-    return f'<mark style="{style}"{about}>{escape(text)}{small}</mark>'
+def _events(row: Row) -> str:
+    """Each event with its trigger and arguments marked in the text."""
+    found = []
+    for one in row.get("events") or ():
+        spans = [{**part, "type": part["role"]} for part in one["arguments"]]
+        trigger = Mark(one["trigger"]["start"], one["trigger"]["end"], one["type"])
+        marks = [trigger, *marks_of(spans)]
+        roles = "; ".join(f"{part['role']}: {part['text']}" for part in one["arguments"])
+        cell = snippet(row["text"], marks, MOST_TEXT, hues_of([mark.name for mark in marks]))
+        found.append((one["type"], one["trigger"]["text"], roles, cell, _sure(one["trigger"])))
+    header = ("Event", "Trigger", "Arguments", "In the text", "How sure")
+    return table(header, found, numbers=(4,), texts=(3,))
 
 
 def _sure(one: Mapping[str, Any]) -> str:
     probability = one.get("probability")
-    return "" if probability is None else f"{float(probability):.2f}"
-
-
-def _relations(relations: Iterable[Mapping[str, Any]]) -> str:
-    rows = [(one["head_text"], one["relation"], one["tail_text"], _sure(one)) for one in relations]
-    return table(("head", "relation", "tail", "probability"), rows, numbers=(3,))
-
-
-def _events(events: Iterable[Mapping[str, Any]]) -> str:
-    rows = []
-    for one in events:
-        roles = "; ".join(f"{part['role']}: {part['text']}" for part in one["arguments"])
-        rows.append((one["type"], one["trigger"]["text"], roles, _sure(one["trigger"])))
-    return table(("event", "trigger", "arguments", "probability"), rows, numbers=(3,))
+    return "" if probability is None else f"{float(probability):.0%}"

@@ -10,7 +10,7 @@ from lightune.core.shown import Mark
 HUES = (210, 20, 140, 285, 50, 330, 175, 100)
 TONES = {"right": 140, "wrong": 5}
 MARK = (
-    "background:hsl({hue} 70% 50% / .25);border-radius:4px;padding:1px 3px;"
+    "background:hsl({hue} 70% 50% / .25);color:inherit;border-radius:4px;padding:1px 3px;"
     "-webkit-box-decoration-break:clone;box-decoration-break:clone"
 )
 LINE = ";outline:2px dashed hsl({hue} 70% 45%)"
@@ -36,7 +36,7 @@ def marked(text: str, marks: Sequence[Mark], hues: Mapping[str, int], odd: Colle
         style = MARK.format(hue=hue) + (LINE.format(hue=hue) if one in odd else "")
         name = f'<small class="soft"> {escape(one.name)}</small>' if one.name else ""
         inside = escape(text[one.start : one.end])
-        parts += [escape(text[behind : one.start]), f'<span style="{style}">{inside}{name}</span>']
+        parts += [escape(text[behind : one.start]), f'<mark style="{style}">{inside}{name}</mark>']
         behind = one.end
     return Html("".join([*parts, escape(text[behind:])]))
 
@@ -56,3 +56,10 @@ def inside(marks: Sequence[Mark], start: int, end: int) -> list[Mark]:
         for one in marks
         if one.start < end and one.end > start
     ]
+
+
+def snippet(text: str, marks: Sequence[Mark], most: int, hues: Mapping[str, int]) -> Html:
+    """The part of a text round its marks, with these."""
+    start, end = shown_part(text, marks, most)
+    found = marked(text[start:end], inside(marks, start, end), hues)
+    return Html(("…" if start else "") + found + ("…" if end < len(text) else ""))

@@ -54,6 +54,11 @@ MODEL_NAMES = {
     "tfidf_lr": "word counts (TF-IDF)",
     "tfidf_cosine": "word counts (TF-IDF)",
     "word_tags": "each word's commonest tag",
+    "copy": "the source copied",
+    "nearest_text": "nearest text's answer",
+    "sliding_window": "words by the question",
+    "tfidf_option": "word counts (TF-IDF)",
+    "trigger_words": "word's commonest type",
     "untouched model": "the model untouched",
 }
 LEADING = ("chrf", "accuracy", "f1", "pearson", "spearman", "exact_match", "recall@1", "mrr")

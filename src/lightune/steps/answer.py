@@ -30,7 +30,7 @@ from lightune.tasks.base import Task
 class Wanted:
     """How `predict` is to answer: columns to read, file to write (None: stdout), precision.
 
-    Answers with a probability under `abstain_below` are left out.
+    Answers with a probability under `abstain_below` are left out. A text is written with `beams`.
     """
 
     text: tuple[str, ...] | None
@@ -38,6 +38,7 @@ class Wanted:
     precision: str
     is_json: bool
     abstain_below: float | None = None
+    beams: int = 1
 
 
 def answer(
@@ -65,7 +66,9 @@ def answer(
         hint = "Give one column with --text, and the command again for the other."
         raise UserError(f"a vector is of one text, not of {len(columns)} columns", file=data, hint=hint)
     _check_abstaining(state, wanted.abstain_below)
+    _check_beams(folder, state, wanted.beams)
     run = load(folder, show)
+    run.beams = wanted.beams
     run.watch = run.new_watch()
     abstaining = Abstaining(wanted.abstain_below)
     answers = abstaining.answers(run.predict_rows(chain([first], rows), columns, wanted.precision))
@@ -120,6 +123,19 @@ def _check_abstaining(state: RunState, below: float | None) -> None:
     kind = plugins.load(tasks, state.task, Task)  # type: ignore[type-abstract]
     if "probability" not in kind.added or kind.kind == "number":
         raise UserError(f"--abstain-below needs probabilities, and {state.task} gives none")
+
+
+def _check_beams(folder: Path, state: RunState, beams: int) -> None:
+    """Raise `UserError` for a number of beams that is none, or a run that writes no texts."""
+    if beams < 1:
+        raise UserError("--beams must be 1 or more")
+    if beams > 1:
+        _check_writes(folder, state)
+
+
+def _check_writes(folder: Path, state: RunState) -> None:
+    if plugins.load(tasks, state.task, Task).kind != "text":  # type: ignore[type-abstract]
+        raise UserError(f"this run does not write texts: its task is {state.task}", file=folder)
 
 
 def _alarm(run: Run, show: Show) -> dict[str, Any]:
@@ -211,9 +227,7 @@ def write(folder: Path, prompts: Sequence[str], *, how: Mapping[str, Any], show:
     """
     if not prompts:
         raise UserError("there is no prompt", hint="Give --prompt TEXT, or one a line on standard input.")
-    state = read_state(folder)
-    if plugins.load(tasks, state.task, Task).kind != "text":  # type: ignore[type-abstract]
-        raise UserError(f"this run does not write texts: its task is {state.task}", file=folder)
+    _check_writes(folder, read_state(folder))
     from lightune.backbones.writer import Writing
 
     chosen = Writing(**how)

@@ -73,7 +73,7 @@ def climb(baseline: Baseline, train: Sequence[Example], test: Sequence[Example])
 
 
 def read_of(example: Example, kind: Kind) -> tuple[str, ...]:
-    """What a baseline reads of an example: its texts, or its words."""
-    if kind != "tags":
-        return example.texts
-    return tuple(example.texts[0][start:end] for start, end in example.words)
+    """What a baseline reads of an example: its texts, or its words; the options behind the question."""
+    if kind in {"tags", "events"}:
+        return tuple(example.texts[0][start:end] for start, end in example.words)
+    return ("\n".join(example.texts), *example.options) if example.options else example.texts

@@ -27,6 +27,7 @@ from lightune.steps.prepare import Prepared, head_of, make_forward, prepare
 from lightune.tasks.base import Intervals
 
 SPEED_ROWS, WARM_ROWS = 256, 16  # rows that the speed of prediction is measured on, after some to warm up
+SCORED = {"classes", "labels", "number", "tags"}  # kinds whose answers from elsewhere can be put as logits
 
 
 @dataclass
@@ -97,8 +98,8 @@ def climb_baseline(ladder: Ladder, kind: type[Baseline]) -> Climbed:
     is_balanced = getattr(task, "weights", None) is not None
     model = kind(task.kind, is_balanced=is_balanced, seed=ladder.request.seed)
     rung = baselines.climb(model, gathered.part(ladder.pool), gathered.part(tested))
-    targets = task.targets(gathered.part(tested))
-    metrics, intervals = task.score(rung.predictions, targets)
+    examples = gathered.part(tested)
+    metrics, intervals = task.score(rung.predictions, task.targets(examples), examples)
     return Climbed(
         name=kind.name,
         summary=kind.summary,
@@ -108,7 +109,7 @@ def climb_baseline(ladder: Ladder, kind: type[Baseline]) -> Climbed:
         rows_per_second=len(tested) / max(rung.answering_seconds, 1e-6),
         size_bytes=rung.size_bytes,
         trained_bytes=rung.size_bytes,
-        logits=None if task.kind == "vectors" else task.as_logits(rung.predictions),
+        logits=task.as_logits(rung.predictions) if task.kind in SCORED else None,
     )
 
 

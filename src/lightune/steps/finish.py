@@ -18,7 +18,17 @@ from lightune.steps.measure import Measured
 from lightune.steps.prepare import Prepared
 from lightune.tasks.base import Task
 
-SHOWN = ("accuracy", "f1", "matthews", "pearson", "spearman", "mean_absolute_error", "recall@1", "mrr")
+SHOWN = (
+    "chrf",
+    "accuracy",
+    "f1",
+    "matthews",
+    "pearson",
+    "spearman",
+    "mean_absolute_error",
+    "recall@1",
+    "mrr",
+)
 
 
 def guard_data(work: Path, prepared: Prepared, task: Task) -> None:
@@ -115,7 +125,7 @@ def show_result(outcome: Outcome, output: Path, show: Show) -> None:
     }
     rows = []
     for rung in [*outcome.rungs, own]:
-        cells = [_with_interval(rung["metrics"][name], rung["intervals"][name]) for name in names]
+        cells = [_with_interval(rung, name) for name in names]
         rows.append((rung["name"], *cells, f"{rung['seconds']:.1f}"))
     part = "test" if "test" in outcome.measured else "validation"
     title = f"{len(main.rows)} {part} rows, with 95% intervals"
@@ -130,5 +140,9 @@ def show_result(outcome: Outcome, output: Path, show: Show) -> None:
     )
 
 
-def _with_interval(value: float, interval: tuple[float, float]) -> str:
-    return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+def _with_interval(rung: dict[str, Any], name: str) -> str:
+    """The metric of a rung; a dash where it has none, as a copied text has no likelihood."""
+    if name not in rung["metrics"]:
+        return "–"
+    low, high = rung["intervals"][name]
+    return f"{rung['metrics'][name]:.3f} [{low:.3f}, {high:.3f}]"

@@ -125,9 +125,11 @@ def baselines(
         return []
     is_test = "test" in all_measured
     pool = np.concatenate([gathered.train, gathered.validation]) if is_test else gathered.train
+    rows = measured.rows[: len(measured.written)] if task.kind == "text" else measured.rows
+    tested = gathered.part(rows)  # of texts, those that the model has written too
     found = run_baselines(
         gathered.part(pool),
-        gathered.part(measured.rows),
+        tested,
         kind=task.kind,
         show=show,
         is_balanced=getattr(task, "weights", None) is not None,
@@ -148,8 +150,8 @@ def baselines(
                 "seconds": prepared.seconds["untouched"],
             }
         )
-    for rung in found:
-        metrics, intervals = task.score(rung.predictions, prepared.targets[measured.rows])
+    for rung in found if tested else ():
+        metrics, intervals = task.score(rung.predictions, prepared.targets[rows], tested)
         rungs.append({"name": rung.name, "metrics": metrics, "intervals": intervals, "seconds": rung.seconds})
     return rungs
 

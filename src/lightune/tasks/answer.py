@@ -182,7 +182,17 @@ class Answer(Task):
 
     def metrics(self, logits: Array, targets: Array) -> dict[str, float]:
         """exact_match and f1, 0 to 1; of answerable and unanswerable questions too where there are both."""
-        scores, has_answer = self._scores(logits, targets)
+        return self._metrics(*self._scores(logits, targets))
+
+    def score(
+        self, predicted: Sequence[Any], targets: Array, examples: Sequence[Example]
+    ) -> tuple[dict[str, float], Intervals]:
+        """Metrics of answers as texts, "" for none."""
+        scores, has_answer = self._compare(predicted, targets)
+        return self._metrics(scores, has_answer), self._intervals(scores)
+
+    @staticmethod
+    def _metrics(scores: Array, has_answer: Array) -> dict[str, float]:
         found = {"exact_match": float(scores[:, 0].mean()), "f1": float(scores[:, 1].mean())}
         if 0 < has_answer.sum() < len(has_answer):
             found["f1_answerable"] = float(scores[has_answer, 1].mean())
@@ -191,9 +201,11 @@ class Answer(Task):
 
     def intervals(self, logits: Array, targets: Array, *, seed: int = 0) -> Intervals:
         """95% bootstrap intervals, questions drawn."""
-        from lightune.evaluate.intervals import bootstrap
+        return self._intervals(self._scores(logits, targets)[0], seed=seed)
 
-        scores, _ = self._scores(logits, targets)
+    @staticmethod
+    def _intervals(scores: Array, *, seed: int = 0) -> Intervals:
+        from lightune.evaluate.intervals import bootstrap
 
         def of(rows: Array) -> dict[str, float]:
             exact_match, f1 = scores[rows].mean(axis=0)
@@ -202,12 +214,15 @@ class Answer(Task):
         return bootstrap(of, len(scores), seed=seed)
 
     def _scores(self, logits: Array, targets: Array) -> tuple[Array, Array]:
+        examples = [gold.example for gold in targets]
+        return self._compare([str(one.label) for one in self.decode(logits, examples)], targets)
+
+    @staticmethod
+    def _compare(said: Sequence[str], targets: Array) -> tuple[Array, Array]:
         """(E, 2) exact match and F1, (E,) whether there is an answer."""
         from lightune.evaluate.answers import exact, f1
 
-        examples = [gold.example for gold in targets]
-        said = [str(one.label) for one in self.decode(logits, examples)]
-        gold = [[text for _, text in example.gold] for example in examples]
+        gold = [[text for _, text in one.example.gold] for one in targets]
         rows = [(exact(one, right), f1(one, right)) for one, right in zip(said, gold, strict=True)]
         return np.array(rows).reshape(-1, 2), np.array([bool(one) for one in gold])
 

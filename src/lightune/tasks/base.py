@@ -116,7 +116,9 @@ class Task(ABC):
     def problem_type(self) -> str:
         """Transformers' name for the loss."""
 
-    def score(self, predicted: Sequence[Any], targets: Array) -> tuple[dict[str, float], Intervals]:
+    def score(
+        self, predicted: Sequence[Any], targets: Array, examples: Sequence[Example]
+    ) -> tuple[dict[str, float], Intervals]:
         """Metrics and intervals of answers from elsewhere (a baseline), in the form of `gold`."""
         logits = self.as_logits(predicted)
         return self.metrics(logits, targets), self.intervals(logits, targets)

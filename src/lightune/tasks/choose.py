@@ -147,6 +147,13 @@ class Choose(Task):
         right = self._right(logits, targets)
         return bootstrap(lambda rows: {"accuracy": float(right[rows].mean())}, len(right), seed=seed)
 
+    def score(
+        self, predicted: Sequence[Any], targets: Array, examples: Sequence[Example]
+    ) -> tuple[dict[str, float], Intervals]:
+        """Accuracy of numbers of options."""
+        chosen = [np.eye(len(one.options))[place] for one, place in zip(examples, predicted, strict=True)]
+        return self.metrics(chosen, targets), self.intervals(chosen, targets)  # type: ignore[arg-type]
+
     @staticmethod
     def _right(logits: Array, targets: Array) -> Array:
         return np.array([float(one.argmax() == gold) for one, gold in zip(logits, targets, strict=True)])

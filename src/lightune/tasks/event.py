@@ -17,7 +17,15 @@ import numpy as np
 from lightune.backbones.encode import Encoded, Limits
 from lightune.backbones.encode_words import encode_words
 from lightune.core.errors import UserError
-from lightune.core.events import Mention, as_objects, read_events, shown_events, to_characters, to_words
+from lightune.core.events import (
+    Mention,
+    as_objects,
+    as_sets,
+    read_events,
+    shown_events,
+    to_characters,
+    to_words,
+)
 from lightune.core.marking import Enclosed, enclose, plain_type
 from lightune.core.rows import Example, Row
 from lightune.core.shown import Shown
@@ -33,6 +41,7 @@ from lightune.core.spans import (
 )
 from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.data.profile import is_missing
+from lightune.evaluate.events import event_counts, event_intervals, event_metrics
 from lightune.tasks.base import CERTAIN, Array, Intervals, Prediction, Task, by_example, softmax
 from lightune.tasks.tag import best_tags
 
@@ -159,7 +168,7 @@ class Event(Task):
             rows += [[(*span[:2], ROLE + span[2]) for span in one.arguments] for one in example.gold]
             width = len(example.words)
             tags = [[numbers.get(tag, UNSEEN) for tag in to_iob2(spans, width)] for spans in rows]
-            found[place] = Gold(np.array(tags, dtype=np.int64).reshape(-1, width), *_as_sets(example.gold))
+            found[place] = Gold(np.array(tags, dtype=np.int64).reshape(-1, width), *as_sets(example.gold))
             num_all += len(example.gold)
             num_unseen += sum(one.trigger[2] not in self.roles for one in example.gold)
         if num_unseen > num_all / 2:
@@ -270,7 +279,7 @@ class Event(Task):
     def is_right(self, prediction: Prediction, example: Example) -> bool:
         """The same triggers and arguments."""
         said = to_words(read_events(prediction.label) or [], example.words)
-        return _as_sets(said) == _as_sets(example.gold)
+        return as_sets(said) == as_sets(example.gold)
 
     def gold_answer(self, example: Example) -> Any:
         """Events by characters."""
@@ -282,14 +291,18 @@ class Event(Task):
 
     def metrics(self, logits: Array, targets: Array) -> dict[str, float]:
         """f1, precision, recall of arguments (offsets, role, event type); trigger_f1, ... (offsets, type)."""
-        return self._metrics(*self._counts(logits, targets))
+        return event_metrics(*self._counts(self._said(logits, targets), targets))
 
     def intervals(self, logits: Array, targets: Array, *, seed: int = 0) -> Intervals:
         """95% bootstrap intervals, texts drawn."""
-        from lightune.evaluate.intervals import bootstrap
+        return event_intervals(*self._counts(self._said(logits, targets), targets), seed=seed)
 
-        arguments, triggers = self._counts(logits, targets)
-        return bootstrap(lambda rows: self._metrics(arguments[rows], triggers[rows]), len(targets), seed=seed)
+    def score(
+        self, predicted: Sequence[Any], targets: Array, examples: Sequence[Example]
+    ) -> tuple[dict[str, float], Intervals]:
+        """Metrics of events by words."""
+        counts = self._counts(predicted, targets)
+        return event_metrics(*counts), event_intervals(*counts)
 
     def problem_type(self) -> str:
         """Transformers' name for cross-entropy."""
@@ -311,24 +324,14 @@ class Event(Task):
         super().restore(state)
         self.roles = {kind: tuple(roles) for kind, roles in state["roles"].items()}
 
-    def _counts(self, logits: Array, targets: Array) -> tuple[Array, Array]:
-        """(E, 3) right, said and gold arguments of each text; the same of triggers."""
-        from lightune.evaluate.spans import span_counts
-
-        said = [
-            _as_sets(self._events(one, gold.tags.shape[1])) for one, gold in zip(logits, targets, strict=True)
-        ]
-        return (
-            span_counts([list(gold.arguments) for gold in targets], [list(one[1]) for one in said]),
-            span_counts([list(gold.triggers) for gold in targets], [list(one[0]) for one in said]),
-        )
+    def _said(self, logits: Array, targets: Array) -> list[list[Mention]]:
+        """(E,) the events that are found, by words."""
+        return [self._events(one, gold.tags.shape[1]) for one, gold in zip(logits, targets, strict=True)]
 
     @staticmethod
-    def _metrics(arguments: Array, triggers: Array) -> dict[str, float]:
-        from lightune.evaluate.spans import span_metrics
-
-        own = span_metrics(arguments)
-        return own | {f"trigger_{name}": value for name, value in span_metrics(triggers).items()}
+    def _counts(said: Sequence[Any], targets: Array) -> tuple[Array, Array]:
+        gold = [(one.triggers, one.arguments) for one in targets]
+        return event_counts(gold, [as_sets(one) for one in said])
 
     def _events(self, logits: Array, width: int) -> list[Mention]:
         """The events that the logits of all readings of a text of `width` words say."""
@@ -371,12 +374,6 @@ class Event(Task):
         of_kind = [number for number, tag in enumerate(self.labels) if parse_tag(tag)[1] == kind]
         sure = softmax(logits[span[0] : span[1]])[:, of_kind].sum(axis=1)
         return float(np.exp(np.log(np.maximum(sure, 1e-12)).mean()))
-
-
-def _as_sets(events: Sequence[Mention]) -> tuple[frozenset[Span], frozenset[tuple[int, int, str, str]]]:
-    """(triggers, arguments with the type of their event)."""
-    arguments = {(*span, one.trigger[2]) for one in events for span in one.arguments}
-    return frozenset(one.trigger for one in events), frozenset(arguments)
 
 
 def _about(example: Example, trigger: Span) -> tuple[Example, Array]:

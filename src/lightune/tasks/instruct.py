@@ -163,10 +163,10 @@ class Instruct(Task):
         return 100 - chrf_of(str(prediction.label), str(example.gold))
 
     def compare_texts(self, said: Sequence[str], gold: Sequence[str]) -> tuple[dict[str, float], Intervals]:
-        """exact_match and chrf (Popović 2015, by sacrebleu, 0 to 100) of generated replies."""
-        from lightune.evaluate.texts import text_metrics
+        """exact_match, chrf (0 to 100), rouge1, rouge2 and rougeL (0 to 1) of generated replies."""
+        from lightune.evaluate.texts import ROUGE, text_metrics
 
-        return text_metrics(said, gold, names=("exact_match", "chrf"))
+        return text_metrics(said, gold, names=("exact_match", "chrf", *ROUGE))
 
     def metrics(self, logits: Array, targets: Array) -> dict[str, float]:
         """Perplexity and accuracy a token of replies; log_likelihood, the mean a token."""
@@ -196,6 +196,12 @@ class Instruct(Task):
             }
 
         return bootstrap(of, len(sums), seed=seed)
+
+    def score(
+        self, predicted: Sequence[Any], targets: Array, examples: Sequence[Example]
+    ) -> tuple[dict[str, float], Intervals]:
+        """Metrics of texts from elsewhere: they have no likelihood."""
+        return self.compare_texts(list(predicted), [str(one.gold) for one in examples])
 
     def problem_type(self) -> str:
         """Transformers has no name for it."""

@@ -210,7 +210,9 @@ class Retrieve(Task):
         """95% bootstrap intervals over queries, or over pairs."""
         return self._measure([logits[:, side] for side in range(logits.shape[1])], targets, seed)[1]
 
-    def score(self, predicted: Sequence[Any], targets: Array) -> tuple[dict[str, float], Intervals]:
+    def score(
+        self, predicted: Sequence[Any], targets: Array, examples: Sequence[Example]
+    ) -> tuple[dict[str, float], Intervals]:
         """Metrics of a baseline's vectors, which are a matrix (B, V) for every side."""
         return self._measure(predicted, targets, 0)
 

@@ -64,10 +64,12 @@ class Translate(Instruct):
         return super().source_of(example).partition("\n")[2]
 
     def compare_texts(self, said: Sequence[str], gold: Sequence[str]) -> tuple[dict[str, float], Intervals]:
-        """bleu, chrf and exact_match of generated translations, with intervals."""
-        from lightune.evaluate.texts import text_metrics
+        """bleu, chrf and exact_match of generated texts; ROUGE too where they are in no other language."""
+        from lightune.evaluate.texts import ROUGE, text_metrics
 
-        return text_metrics(said, gold, names=("bleu", "chrf", "exact_match"))
+        is_translation = self.target and self.target != self.source
+        names = ("bleu", "chrf", "exact_match", *(() if is_translation else ROUGE))
+        return text_metrics(said, gold, names=names)
 
     def state(self) -> dict[str, Any]:
         """The languages."""
