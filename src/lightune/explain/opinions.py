@@ -57,8 +57,9 @@ def _say(found: Floats, held: Ints, known: Any, gold: NDArray[np.int64], new: An
     found[np.ix_(held, model.classes_)] = model.predict_proba(new)
 
 
-def together(opinions: Sequence[Floats]) -> Floats:
-    """(E, C) the mean of some opinions (E, C), by their logarithms: the sure ones count for more."""
-    mean = np.mean([np.log(np.clip(one, LEAST_PROBABILITY, 1.0)) for one in opinions], axis=0)
+def together(opinions: Sequence[Floats], weights: Sequence[float] | None = None) -> Floats:
+    """(E, C) the weighted mean of some opinions (E, C), by their logarithms: the sure ones count for more."""
+    logs = [np.log(np.clip(one, LEAST_PROBABILITY, 1.0)) for one in opinions]
+    mean = np.average(logs, axis=0, weights=weights)
     scaled = np.exp(mean - mean.max(axis=1, keepdims=True))
     return np.asarray(scaled / scaled.sum(axis=1, keepdims=True))

@@ -34,12 +34,12 @@ def write_findings_page(path: Path, title: str, rows: Sequence[Mapping[str, Any]
     for kind, (heading, plain) in MEANINGS.items():
         mine = [row for row in rows if row["kind"] == kind]
         shown = [
-            (row["line"] or row["row"], f"{row['score']:.2f}", row["label"], row["suggested"], row["text"],
-             row["message"], row["exclude"])
+            (row["exclude"], row["line"] or row["row"], f"{row['score']:.2f}",
+             row["label"], row["suggested"], row["text"], row["message"])
             for row in mine[:MOST_SHOWN]
         ]  # fmt: skip
-        header = ("Line", "Score", "Label", "Suggested", "Text", "Why", "Exclude")
-        cells = table(header, shown, numbers=(0, 1), texts=(4, 5)) if shown else ""
+        header = ("Exclude", "Line", "Score", "Label", "Suggested", "Text", "Why")
+        cells = table(header, shown, numbers=(1, 2), texts=(5, 6)) if shown else ""
         body.append(section(f"{heading} ({len(mine)})", plain, cells) if mine else "")
     body.append(
         "<footer>Written by lightune on this computer. Change the column <code>exclude</code> of the list "

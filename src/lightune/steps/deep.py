@@ -44,6 +44,7 @@ LEAST_ROWS = 40  # to train on four fifths of
 SMALL_GROUP = 20  # rows: an accuracy measured on fewer is known to no better than 20 points
 MOST_GROUPS = 20  # a column with more values does not name groups
 NETWORK_FOLDS = 3  # what is fine-tuned costs more, and two thirds of the rows teach it nearly as much
+NETWORK_WEIGHT = 2.0  # of its opinion, the cheap ones having 1 each
 MOST_SECONDS = 180.0  # a network that would take longer gives way to a cheaper one
 
 
@@ -163,7 +164,7 @@ def _probability(
     number = NETWORK_FOLDS if prepared.cut == 0 else FOLDS
     descent = resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
     logits = out_of_fold(prepared, gathered, descent, alone.folds(number, request.seed), show)
-    return together([*opinions, softmax(logits[gathered.train])])
+    return together([*opinions, softmax(logits[gathered.train])], (1, 1, NETWORK_WEIGHT))
 
 
 def _without_validation(gathered: Gathered) -> Gathered:
