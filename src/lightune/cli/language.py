@@ -1,4 +1,4 @@
-"""`pretrain` and `score`: language models from nothing, and what any of them says of a text."""
+"""`pretrain`, `score`, `nearest`: language models from nothing, and what any of them says of a text."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def score(
     run: Annotated[
         str,
         typer.Argument(
-            help="a run that `lightune pretrain` wrote, or a transformers model: smollm2, a folder, a hub id"
+            help="a run of `lightune pretrain`, an .arpa file, or a transformers model by name or folder"
         ),
     ],
     data: Annotated[str, typer.Argument(help="texts: a file, a bundled data set, or - for standard input")],
@@ -99,6 +99,30 @@ def score(
     print(f"{name}\tbits_per_byte\ttext")
     for row in result["rows"]:
         print(f"{row['log_probability']:.4f}\t{row['bits_per_byte']:.4f}\t{row['text']}")
+
+
+@app.command(epilog="Example: lightune nearest runs/brown-word2vec-1 river money")
+def nearest(
+    run: Annotated[
+        Path,
+        typer.Argument(help="a run of word2vec, fasttext or glove, or a word2vec .bin, .txt or .vec file"),
+    ],
+    words: Annotated[list[str], typer.Argument(help="the words to look for")],
+    top: Annotated[int, typer.Option(help="how many words to give for each")] = 10,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """The words with the nearest vectors, by the cosine."""
+    from lightune.steps.neighbours import nearest_words
+
+    result = nearest_words(run, words, top)
+    if json:
+        print_json(result)
+        return
+    for one in result["words"]:
+        print(
+            f"{one['word']}: " + ", ".join(f"{near['word']} {near['cosine']:.2f}" for near in one["nearest"])
+        )
 
 
 def pretrain_tables() -> list[tuple[str, list[tuple[str, str, str]]]]:

@@ -43,7 +43,7 @@ def open_run(folder: Path) -> tuple[LanguageModel, LanguageState]:
 
 
 def open_model(name: str, show: Show) -> LanguageModel:
-    """A run folder, or any causal or masked transformers model by name, folder or hub id.
+    """A run folder, an .arpa file, or any causal or masked transformers model by name, folder or hub id.
 
     Raises:
         UserError: nothing of that name, or a model without a language-model head.
@@ -51,6 +51,10 @@ def open_model(name: str, show: Show) -> LanguageModel:
     folder = Path(name).expanduser()
     if is_language_run(folder):
         return open_run(folder)[0]
+    if folder.suffix == ".arpa" and folder.is_file():
+        from lightune.history.language.ngram import Ngram
+
+        return Ngram.from_arpa(folder)
     from lightune.backbones.source import resolve
 
     found = resolve(name, show, can_fetch=True).folder

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from lightune.core.errors import UserError
 from lightune.core.settings import Settings as Group
+from lightune.history.language._arpa import SPECIAL, read_arpa, write_arpa
 from lightune.history.language._kneser_ney import (
     FIRST,
     START,
@@ -27,8 +28,7 @@ from lightune.history.language._kneser_ney import (
 from lightune.history.language._pieces import Pieces, load_pieces
 from lightune.history.language.base import END, How, LanguageModel, Lesson, Scored, draw
 
-STATE_FILE = "ngram.json"
-SPECIAL = ("<unk>", "<s>", "</s>")
+STATE_FILE, ARPA_FILE = "ngram.json", "model.arpa"
 SPELLING_ORDER = 4
 MAX_ORDER = 12
 SAMPLED_TEXTS = 500
@@ -48,6 +48,7 @@ class NgramSettings(Group):
     vocabulary: int = Field(
         8000, ge=300, le=1_000_000, description="tokens of the tokenizer that is trained for subwords"
     )
+    arpa: bool = Field(False, description="also write model.arpa, which KenLM, SRILM and others read")
 
 
 class Ngram(LanguageModel):
@@ -64,6 +65,7 @@ class Ngram(LanguageModel):
         self.pieces = pieces
         self.spelling = spelling
         self.number_of = {word: number for number, word in enumerate(self.words)}
+        self.writes_arpa = False
 
     @classmethod
     def train(cls, lesson: Lesson) -> Self:
@@ -82,7 +84,15 @@ class Ngram(LanguageModel):
             ("unit", pieces.unit, "given" if settings.unit != "auto" else "from the script of the texts"),
             ("min_count", str(least), "given" if settings.min_count else "rare words teach the unknown word"),
         ]
-        return cls(table, words, pieces, spelling)
+        model = cls(table, words, pieces, spelling)
+        model.writes_arpa = settings.arpa
+        return model
+
+    @classmethod
+    def from_arpa(cls, file: Path) -> Self:
+        """A model of another program: words between blanks; bytes of unknown ones are all alike."""
+        table, words = read_arpa(file)
+        return cls(table, words, Pieces("whitespace"), None)
 
     def save(self, folder: Path) -> None:
         """`ngram.json`, memory-mappable arrays, and the tokenizer of subwords."""
@@ -99,6 +109,8 @@ class Ngram(LanguageModel):
         if self.spelling:
             (folder / "spelling").mkdir()
             self.spelling.save(folder / "spelling")
+        if self.writes_arpa:
+            write_arpa(folder / ARPA_FILE, self.table, self.words)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -1,0 +1,63 @@
+"""Word vectors from predicting neighbours, by gensim: skip-gram or CBOW with negative sampling."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import numpy as np
+from pydantic import Field
+
+from lightune.core.settings import Settings as Group
+from lightune.history.language._vectors import (
+    Sentences,
+    VectorSettings,
+    WordVectors,
+    finish,
+    require_gensim,
+    require_words,
+)
+from lightune.history.language.base import Lesson
+
+
+class Word2vecSettings(VectorSettings):
+    """`--pretrain.*` of word2vec."""
+
+    skip_gram: bool = Field(
+        True, description="predict the words around from a word; false: the reverse (CBOW)"
+    )
+    negatives: int = Field(5, ge=1, le=100, description="words drawn as wrong answers for each right one")
+
+
+class Word2vec(WordVectors):
+    """Mikolov's vectors."""
+
+    summary = "word vectors: a word predicts its neighbours (gensim)"
+    paper = "Mikolov et al. 2013, arXiv:1310.4546"
+    Settings: ClassVar[type[Group]] = Word2vecSettings
+
+    @classmethod
+    def train(cls, lesson: Lesson) -> Self:
+        """By gensim, with a bar over the epochs."""
+        require_gensim()
+        from gensim.models import Word2Vec
+
+        settings: Word2vecSettings = lesson.settings
+        sentences = Sentences(lesson.train)
+        learner = Word2Vec(
+            vector_size=settings.width,
+            window=settings.window,
+            min_count=settings.min_count,
+            sg=int(settings.skip_gram),
+            negative=settings.negatives,
+            workers=settings.workers,
+            seed=lesson.seed % 2**32,
+        )
+        learner.build_vocab(sentences)
+        require_words(learner.wv.index_to_key, lesson)
+        with lesson.show.bar("word2vec", 1) as bar:
+            learner.train(sentences, total_examples=learner.corpus_count, epochs=settings.epochs)
+            bar.advance()
+        vectors = np.asarray(learner.wv.vectors, dtype=np.float32)
+        model = cls(learner.wv.index_to_key, vectors, settings.format)
+        finish(model, lesson)
+        return model
