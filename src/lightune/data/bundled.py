@@ -25,6 +25,7 @@ from lightune.core.errors import UserError, nearest
 from lightune.core.fetch import Package, fetch_package, release
 from lightune.core.paths import cache_folder, require_free
 from lightune.core.progress import Show
+from lightune.data.novels import read_austen
 from lightune.data.parallel import pairs, read_chatterbot
 from lightune.data.tagged import read_brown, read_people_daily
 
@@ -85,6 +86,14 @@ DEBIAN_FR = _debian_reference(
 )
 DEBIAN_ZH = _debian_reference(
     "zh-cn", "6d2d8d9a646397e28b04cdff23d2e4374101ebf9be348e35961af62c8a2d0977", 1_885_052
+)
+AUSTEN = Package(
+    registry="debian",
+    name="r-cran-janeaustenr",
+    version="1.0.0-1",
+    filename="r-cran-janeaustenr_1.0.0-1_all.deb",
+    sha256="df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95",
+    size_bytes=1_626_392,
 )
 MIN_RATING = 0.5  # snippets rated nearer to 0 than this are neutral, and left out
 MAX_CHARACTERS = 100_000  # three mails are longer; CSV readers refuse fields above 131,072
@@ -181,6 +190,15 @@ def _texts() -> dict[str, DataSet]:
             lambda archive: {"chatterbot": (columns, read_chatterbot(archive))},
         )
     }
+    found["austen"] = DataSet(
+        "paragraphs of Jane Austen's six novels (needs apt-get)",
+        "en",
+        "public domain",
+        ("text", "book"),
+        10_298,
+        AUSTEN,
+        lambda archive: {"austen": (("text", "book"), read_austen(archive))},
+    )
     for code, package, number in (("fr", DEBIAN_FR, 2_089), ("zh", DEBIAN_ZH, 2_582)):
         header = ("en", code, "chapter")
         found[f"debian-en-{code}"] = DataSet(

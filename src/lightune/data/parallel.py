@@ -38,7 +38,9 @@ def read_chatterbot(archive: Path) -> Iterator[tuple[str, str, str]]:
 def read_paragraphs(archive: Path) -> dict[str, list[str]]:
     """Chapter -> its paragraphs as plain text, in order, of a Debian Reference package."""
     found: dict[str, list[str]] = {}
-    with tarfile.open(fileobj=io.BytesIO(_member(archive.read_bytes(), "data.tar")), mode="r:*") as folder:
+    with tarfile.open(
+        fileobj=io.BytesIO(debian_member(archive.read_bytes(), "data.tar")), mode="r:*"
+    ) as folder:
         for member in folder:
             name = CHAPTER.fullmatch(member.name)
             stream = folder.extractfile(member) if name else None
@@ -69,7 +71,7 @@ def _plain(piece: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]*>", "", piece)).split())
 
 
-def _member(archive: bytes, start: str) -> bytes:
+def debian_member(archive: bytes, start: str) -> bytes:
     """The first file of a Debian package (an ar archive) whose name begins so."""
     assert archive.startswith(AR_MAGIC), "not an ar archive"
     place = len(AR_MAGIC)
