@@ -1,4 +1,4 @@
-"""Bits per byte of n-gram models by order; word vectors against people's judgements: `counting.py [PART ...]`.
+"""Bits per byte of n-gram models by order; word vectors against judgements: `counting.py [PART ...]`.
 
 Parts: brown, austen, people-daily (n-grams, orders 1 to 6), vectors (WordSim-353 from Brown and Austen).
 Prints JSON lines; what they said stands in docs/log.md.

@@ -15,7 +15,14 @@ from tests.conftest import SHARED, network_allowed
 from tests.source import ROOT
 
 ENGLISH, CHINESE = "README.md", "README.zh-CN.md"
-PAGES = (ENGLISH, "examples/README.md", "docs/how-it-works.md", "docs/data.md")
+PAGES = (
+    ENGLISH,
+    "examples/README.md",
+    "docs/how-it-works.md",
+    "docs/principles.md",
+    "docs/principles.zh-CN.md",
+    "docs/data.md",
+)
 BLOCK = re.compile(r"(?:<!-- not run: (?P<why>.+?) -->\n)?```(?P<kind>\w*)\n(?P<body>.*?)^```$", re.S | re.M)
 HEADING = re.compile(r"^#+ ", re.M)
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
