@@ -66,7 +66,7 @@ def read_arpa(path: Path) -> tuple[Table, list[str]]:
         shares, backoffs = np.zeros(size), np.zeros(size)
         rows = np.zeros((size, length), dtype=np.int64)
         for place, (number, line) in enumerate(islice(lines, size)):
-            cells = line.split()
+            cells = line.strip(" \t\r\n").replace("\t", " ").split(" ")  # other blanks may be in words
             if len(cells) not in {length + 1, length + 2}:
                 raise _broken(path, number, f"{length} words between one or two numbers are expected here")
             try:

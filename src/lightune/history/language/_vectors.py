@@ -188,6 +188,20 @@ class Sentences:
                 yield words
 
 
+def learn_by_gensim(learner: Any, sentences: Sentences, lesson: Lesson) -> None:
+    """All epochs of gensim's word2vec or fastText, with a bar that moves after each."""
+    from gensim.models.callbacks import CallbackAny2Vec
+
+    epochs = lesson.settings.epochs
+    with lesson.show.bar(type(learner).__name__, epochs) as bar:
+
+        class Advance(CallbackAny2Vec):  # gensim asks for a class of its own
+            def on_epoch_end(self, model: Any) -> None:
+                bar.advance()
+
+        learner.train(sentences, total_examples=learner.corpus_count, epochs=epochs, callbacks=[Advance()])
+
+
 def finish(model: WordVectors, lesson: Lesson) -> None:
     """Measure against people's judgements, where the words are English."""
     lesson.log.scores |= model.similar(judged_pairs())

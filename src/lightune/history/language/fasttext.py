@@ -15,6 +15,7 @@ from lightune.history.language._vectors import (
     VectorSettings,
     WordVectors,
     finish,
+    learn_by_gensim,
     require_gensim,
     require_words,
 )
@@ -26,6 +27,7 @@ FILE = "fasttext.bin"  # Facebook's own format
 class FasttextSettings(VectorSettings):
     """`--pretrain.*` of fastText."""
 
+    subsample: float = Field(1e-3, ge=0, le=1, description="words more frequent than this share are thinned")
     shortest: int = Field(3, ge=1, le=20, description="letters of the shortest parts of words")
     longest: int = Field(6, ge=1, le=20, description="letters of the longest parts of words")
     buckets: int = Field(100_000, ge=100, description="vectors that the parts share; more take more memory")
@@ -55,6 +57,7 @@ class Fasttext(WordVectors):
             window=settings.window,
             min_count=settings.min_count,
             sg=1,
+            sample=settings.subsample,
             workers=settings.workers,
             seed=lesson.seed % 2**32,
             min_n=settings.shortest,
@@ -63,9 +66,7 @@ class Fasttext(WordVectors):
         )
         learner.build_vocab(sentences)
         require_words(learner.wv.index_to_key, lesson)
-        with lesson.show.bar("fasttext", 1) as bar:
-            learner.train(sentences, total_examples=learner.corpus_count, epochs=settings.epochs)
-            bar.advance()
+        learn_by_gensim(learner, sentences, lesson)
         model = cls(learner)
         finish(model, lesson)
         return model

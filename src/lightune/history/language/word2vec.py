@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -13,6 +13,7 @@ from lightune.history.language._vectors import (
     VectorSettings,
     WordVectors,
     finish,
+    learn_by_gensim,
     require_gensim,
     require_words,
 )
@@ -22,9 +23,10 @@ from lightune.history.language.base import Lesson
 class Word2vecSettings(VectorSettings):
     """`--pretrain.*` of word2vec."""
 
-    skip_gram: bool = Field(
-        True, description="predict the words around from a word; false: the reverse (CBOW)"
+    predicts: Literal["neighbours", "word"] = Field(
+        "neighbours", description="the words around from a word (skip-gram), or the word from them (CBOW)"
     )
+    subsample: float = Field(1e-3, ge=0, le=1, description="words more frequent than this share are thinned")
     negatives: int = Field(5, ge=1, le=100, description="words drawn as wrong answers for each right one")
 
 
@@ -47,16 +49,15 @@ class Word2vec(WordVectors):
             vector_size=settings.width,
             window=settings.window,
             min_count=settings.min_count,
-            sg=int(settings.skip_gram),
+            sg=int(settings.predicts == "neighbours"),
+            sample=settings.subsample,
             negative=settings.negatives,
             workers=settings.workers,
             seed=lesson.seed % 2**32,
         )
         learner.build_vocab(sentences)
         require_words(learner.wv.index_to_key, lesson)
-        with lesson.show.bar("word2vec", 1) as bar:
-            learner.train(sentences, total_examples=learner.corpus_count, epochs=settings.epochs)
-            bar.advance()
+        learn_by_gensim(learner, sentences, lesson)
         vectors = np.asarray(learner.wv.vectors, dtype=np.float32)
         model = cls(learner.wv.index_to_key, vectors, settings.format)
         finish(model, lesson)
