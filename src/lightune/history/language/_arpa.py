@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lightune.core.errors import UserError
 from lightune.data.text_lines import read_lines
@@ -100,9 +101,9 @@ def from_arpa(word: str) -> str:
 def _order(
     path: Path,
     below: Sequence[Order],
-    rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
-    shares: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    backoffs: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    rows: NDArray[np.int64],
+    shares: NDArray[np.float64],
+    backoffs: NDArray[np.float64],
     num_words: int,
 ) -> Order:
     """One length as a table keeps it."""
