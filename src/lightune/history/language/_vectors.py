@@ -87,7 +87,8 @@ class WordVectors(LanguageModel):
         """
         for one in (word, word.lower()):
             if one in self.number_of:
-                return self.vectors[self.number_of[one]]
+                found: Vectors = self.vectors[self.number_of[one]]
+                return found
         raise UserError(f"there is no vector of {word!r}", hint=nearest(word, self.words[:2000])[:200])
 
     def nearest(self, word: str, top: int) -> list[tuple[str, float]]:
