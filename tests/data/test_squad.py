@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import lightune
+from lightune.core.errors import UserError
 from lightune.core.progress import Show
+from lightune.data.formats import squad as squad_format
 from lightune.data.read import read
 from lightune.data.settings import DataSettings
 from lightune.request import Request
@@ -81,3 +86,85 @@ def test_plain_columns_are_recognised(tmp_path: Path) -> None:
     found = inspect(Request(data=str(file)), QUIET)
     assert found["task"] == "answer"
     assert found["columns"]["text"] == ["question", "context"]
+
+
+LAYOUTS = {
+    "official": {},
+    "tight": {"separators": (",", ":")},
+    "indented": {"indent": 2, "ensure_ascii": False},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("version", ["1.1", "v2.0"])
+def test_files_are_written_again_byte_by_byte(version: str, layout: str, tmp_path: Path) -> None:
+    items = [question(0, "Où est-elle née ?", "Warsaw"), question(1, "Where did she move?", "Paris")]
+    items[1]["answers"] *= 3  # dev files have an answer an annotator
+    document = squad(items) | {"version": version}
+    if version == "1.1":
+        for one in items:
+            del one["is_impossible"]
+    else:
+        plausible = {"text": "Paris", "answer_start": CONTEXT.index("Paris")}
+        items.append(question(2, "Who shot whom?", None) | {"plausible_answers": [plausible]})
+    text = json.dumps(document, **LAYOUTS[layout])  # type: ignore[arg-type]
+    file = tmp_path / "dev.json"
+    file.write_text(text, encoding="utf-8", newline="")
+    rows = read(str(file), DataSettings()).train.rows
+    assert squad_format.write(text, rows) == text
+    other = [{"text": "1867", "answer_start": CONTEXT.index("1867")}]
+    changed = [replace(rows[0], values={**rows[0].values, "answers": other}), *rows[1:]]
+    items[0]["answers"] = other
+    assert squad_format.write(text, changed) == json.dumps(document, **LAYOUTS[layout])  # type: ignore[arg-type]
+
+
+def test_a_file_of_no_known_layout_comes_back_too(tmp_path: Path) -> None:
+    text = json.dumps(squad([question(0, "Where?", "Warsaw")])).replace('"data": ', '"data":   ') + "\n\n"
+    file = tmp_path / "dev.json"
+    file.write_text(text, encoding="utf-8")
+    assert squad_format.write(text, read(str(file), DataSettings()).train.rows) == text
+
+
+def mrqa(*contexts: dict[str, Any]) -> str:
+    header = {"header": {"dataset": "SQuAD", "split": "dev"}}
+    return "".join(json.dumps(one) + "\n" for one in (header, *contexts))
+
+
+def mrqa_context() -> dict[str, Any]:
+    start = CONTEXT.index("Warsaw")
+    detected = {"text": "Warsaw", "char_spans": [[start, start + 5]], "token_spans": [[5, 5]]}
+    asked = {"qid": "q1", "question": "Where was she born?", "question_tokens": [], "answers": ["warsaw"]}
+    blind = {"qid": "q2", "question": "When?", "question_tokens": []}
+    return {
+        "id": "",
+        "context": CONTEXT,
+        "context_tokens": [["Maria", 0]],
+        "qas": [{**asked, "detected_answers": [detected]}, blind],
+    }
+
+
+def test_mrqa(tmp_path: Path) -> None:
+    file = tmp_path / "SQuAD.jsonl"
+    file.write_text(mrqa(mrqa_context(), mrqa_context()))
+    splits = read(str(file), DataSettings())
+    assert (splits.task, splits.train.format) == ("answer", "mrqa")
+    assert (splits.text, splits.label) == (("question", "context"), "answers")
+    first, second, *_ = splits.train.rows
+    assert (first.line, len(splits.train)) == (2, 4)
+    assert first.values["answers"] == [{"text": "Warsaw", "answer_start": 24}]
+    assert (first.values["id"], first.values["aliases"]) == ("q1", ["warsaw"])
+    assert second.values["answers"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"char_spans": [[50, 90]]}, "not in the context"), ({"char_spans": None}, "broken")],
+)
+def test_mrqa_mistakes_have_a_line(change: dict[str, Any], words: str, tmp_path: Path) -> None:
+    broken = mrqa_context()
+    broken["qas"][0]["detected_answers"][0] |= change
+    file = tmp_path / "dev.jsonl"
+    file.write_text(mrqa(mrqa_context(), broken))
+    with pytest.raises(UserError, match=words) as caught:
+        read(str(file), DataSettings())
+    assert caught.value.line == 3

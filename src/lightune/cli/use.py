@@ -36,7 +36,9 @@ def predict(
     run: RunFolder,
     data: NewData,
     text: Text = None,
-    output: Annotated[str | None, typer.Option(help="a .csv, .tsv, .jsonl or .parquet file [stdout]")] = None,
+    output: Annotated[
+        str | None, typer.Option(help="a .csv, .tsv, .jsonl or .parquet file, or one as DATA is [stdout]")
+    ] = None,
     precision: Precision = "exact",
     abstain_below: Annotated[
         float | None, typer.Option(help="give no answer where its probability is lower, like 0.8")

@@ -24,7 +24,8 @@ from lightune.data.text_lines import NOT_TEXT, decode_lines, open_binary
 
 STDIN = "-"
 READABLE = (
-    "CSV, TSV, JSONL, JSON, Parquet or text files, a folder of text files per class, a folder of GLUE files"
+    "CSV, TSV, JSONL, JSON, Parquet or text files, a folder of text files per class, a folder of GLUE files, "
+    "two files with a translation a line (corpus.en,corpus.fr)"
 )
 PART_NAMES = {
     "train": ("train", "training"),
@@ -73,13 +74,21 @@ def stream(source: str, settings: DataSettings) -> Iterator[Row]:
     return itertools.islice(rows, settings.limit)
 
 
+def questions(source: str, settings: DataSettings) -> Iterator[Row]:
+    """As `stream`, the rows that a run is to answer: in some formats those that have no answer yet."""
+    if source == STDIN:
+        return stream(source, settings)
+    path = Path(source).expanduser()
+    return itertools.islice(find_format(path, source).questions(path, settings), settings.limit)
+
+
 def find_format(path: Path, source: str) -> Format:
     """The format that recognises `path`.
 
     Raises:
         UserError: no such file (the nearest name is given), or no format reads it.
     """
-    if not path.exists():
+    if not path.exists() and not _are_two_files(source):
         hub = plugins.load(formats, "hub", Format)()  # type: ignore[type-abstract]
         if not source.startswith(("/", ".", "~")) and hub.recognises(path):
             return hub
@@ -94,6 +103,20 @@ def find_format(path: Path, source: str) -> Format:
 def _is_recognised(path: Path) -> bool:
     names = plugins.names(formats)
     return any(plugins.load(formats, name, Format)().recognises(path) for name in names)  # type: ignore[type-abstract]
+
+
+def _are_two_files(source: str) -> bool:
+    """Whether `one,other` names two files.
+
+    Raises:
+        UserError: one of them is there and the other is not.
+    """
+    names = [name.strip() for name in source.split(",")]
+    found = [Path(name).expanduser().is_file() for name in names]
+    if len(names) == 2 and any(found) and not all(found):
+        missing = names[found.index(False)]
+        raise _no_such_file(Path(missing).expanduser(), missing)
+    return len(names) == 2 and all(found)
 
 
 def _part_files(path: Path) -> dict[str, Path]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from lightune.core.spans import OUTSIDE, Span, spans_of, to_iob2
+from lightune.core.rows import Row
+from lightune.core.spans import OUTSIDE, Span, join_words, read_spans, spans_of, to_iob2
 
 BEFORE, BEHIND = "[", "]"  # the words round a predicate
 PREDICATE = "V"
@@ -100,6 +101,16 @@ def row_of(words: Sequence[str], roles: Roles, column: Sequence[str]) -> dict[st
     goes_on = [tag if tag.startswith("I-") else OUTSIDE for tag in (*tags, OUTSIDE)]
     spread = [*tags[:place], goes_on[place], tags[place], goes_on[place + 1], *tags[place + 1 :]]
     return {"words": marked, "tags": spread, "predicate": words[place], "predicate_word": place}
+
+
+def with_tags(row: Row) -> Row:
+    """A row whose `spans` were found by characters of its joined words, with them as its `tags`."""
+    _, places = join_words(row.values["words"])
+    spans = []
+    for start, end, kind in read_spans(row.values["spans"]) or []:
+        held = [number for number, (first, behind) in enumerate(places) if first < end and behind > start]
+        spans += [(held[0], held[-1] + 1, kind)] if held else []
+    return replace(row, values={**row.values, "tags": to_iob2(spans, len(places))})
 
 
 def rewrite(text: str, rows: Iterable[tuple[Sentence, Roles, Mapping[str, Any]]]) -> str:

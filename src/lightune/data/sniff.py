@@ -13,6 +13,7 @@ SIGNS = {
     "docred": (rb'"vertexSet"', rb'"sents"'),
     "dygie": (rb'"doc_key"', rb'"sentences"', rb'"events"'),
     "oneie": (rb'"tokens"', rb'"event_mentions"'),
+    "mrqa": (rb'"context"', rb'"qas"', rb'"qid"'),
     "semeval": (rb'\A(?:\xef\xbb\xbf)?\d+\t"', rb"<e1>", rb"</e2>"),
     "squad": (rb'"data"', rb'"paragraphs"'),
     "tacred": (rb'"subj_start"', rb'"obj_start"', rb'"token"'),

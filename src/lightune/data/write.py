@@ -38,11 +38,8 @@ class Writer:
             raise UserError(
                 f"cannot write a file with the ending {self.suffix!r}", hint=hint, file=self.final
             )
-        if self.final and not self.final.parent.is_dir():
-            hint = f"Make it first: mkdir -p {self.final.parent}"
-            raise UserError("the folder of the output file does not exist", hint=hint, file=self.final)
-        if self.final and self.final.is_dir():
-            raise UserError("the output must be a file; this is a folder", file=self.final)
+        if self.final:
+            check_place(self.final)
         self.num_rows = 0
         self._stream: IO[str] | None = None
         self._parquet: Any = None
@@ -61,7 +58,7 @@ class Writer:
             try:
                 self._stream = self.work.open("w", encoding="utf-8", newline="")
             except OSError as error:
-                raise self._failed(error) from None
+                raise failed(error, self.final) from None
         if self._stream is not None and self.suffix in {".csv", ".tsv"}:
             mark = "\t" if self.suffix == ".tsv" else ","
             self._csv = csv.writer(self._stream, delimiter=mark, lineterminator="\n")
@@ -85,7 +82,7 @@ class Writer:
         except OSError as error:
             if self.final is None:
                 raise
-            raise self._failed(error) from None
+            raise failed(error, self.final) from None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -102,7 +99,7 @@ class Writer:
             if kind is None:
                 self.work.replace(self.final)
         except OSError as problem:
-            raise self._failed(problem) from None
+            raise failed(problem, self.final) from None
         finally:
             self.work.unlink(missing_ok=True)
 
@@ -129,9 +126,20 @@ class Writer:
             ) from None
         self._waiting = []
 
-    def _failed(self, error: OSError) -> UserError:
-        hint = "Free some room on the disk." if is_disk_full(error) else "Choose another place with --output."
-        return UserError(f"cannot be written: {error.strerror or error}", hint=hint, file=self.final)
+
+def check_place(file: Path) -> None:
+    """Raise `UserError` when no file can come to stand there."""
+    if not file.parent.is_dir():
+        hint = f"Make it first: mkdir -p {file.parent}"
+        raise UserError("the folder of the output file does not exist", hint=hint, file=file)
+    if file.is_dir():
+        raise UserError("the output must be a file; this is a folder", file=file)
+
+
+def failed(error: OSError, file: Path) -> UserError:
+    """The error for a file that the system does not let be written."""
+    hint = "Free some room on the disk." if is_disk_full(error) else "Choose another place with --output."
+    return UserError(f"cannot be written: {error.strerror or error}", hint=hint, file=file)
 
 
 def _cell(value: Any) -> Any:

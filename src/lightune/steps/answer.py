@@ -16,12 +16,13 @@ from lightune.core.progress import Show
 from lightune.core.rows import Example, Row, Table
 from lightune.data.columns import Columns, find_columns
 from lightune.data.profile import LabelProfile, label_profile, no_labels
-from lightune.data.read import read, stream
+from lightune.data.read import questions, read
 from lightune.data.settings import DataSettings
 from lightune.data.sides import find_sides
 from lightune.data.write import Writer
 from lightune.run import Run, load
 from lightune.runs.folder import RunState, read_state
+from lightune.steps.fill import form_of
 from lightune.steps.gather import examples_of, no_label
 from lightune.tasks.base import Task
 
@@ -56,7 +57,9 @@ def answer(
     """
     began = time.perf_counter()
     state = read_state(folder)
-    rows = stream(data, settings)
+    kind = plugins.load(tasks, state.task, Task)  # type: ignore[type-abstract]
+    form = form_of(data, settings, wanted.output, kind)
+    rows = questions(data, settings)
     first = next(rows, None)
     if first is None:
         raise UserError("there are no rows", file=data)
@@ -78,7 +81,7 @@ def answer(
         listed = list(answers)
         more = _alarm(run, show) | abstaining.summary()
         return {"rows": listed, "count": len(listed), "seconds": time.perf_counter() - began, **more}
-    number = _write(answers, output, names)
+    number = form.put(answers) if form else _write(answers, output, names)
     seconds = time.perf_counter() - began
     if output:
         show.note(f"{number} rows written to {output} in {seconds:.1f} s")

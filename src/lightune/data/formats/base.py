@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lightune.core.rows import Decisions, Problem, Row, Splits, Table
@@ -20,9 +20,13 @@ class Format(ABC):
         columns: the column names, known once the first row has been read.
         problems: rows left out while reading.
         decisions: what it found out about the file, with reasons.
+        fills: the endings of files that `filled` writes.
+        fills_from: the column of answers that it needs.
     """
 
     suffixes: tuple[str, ...] = ()
+    fills: tuple[str, ...] = ()
+    fills_from = ""
 
     def __init__(self) -> None:
         self.columns: list[str] = []
@@ -41,6 +45,21 @@ class Format(ABC):
         Raises:
             UserError: what is wrong in the file, with its line.
         """
+
+    def questions(self, path: Path, settings: DataSettings) -> Iterator[Row]:
+        """The rows that a run is asked: all, unless the format itself tells those that wait for an answer."""
+        return self.read(path, settings)
+
+    def filled(self, path: Path, settings: DataSettings, rows: Sequence[Row], output: Path) -> str:
+        """The answers as programs of this format read them, or the file with the answers in it.
+
+        Args:
+            path: the file asked about.
+            settings: how it is read.
+            rows: all `questions`, in order, with the columns of their answers.
+            output: the file to be written, whose ending may decide the form.
+        """
+        raise NotImplementedError(f"{type(self).__name__} writes no files")
 
     def splits(self, path: Path, settings: DataSettings) -> Splits:
         """All rows, as training data unless the format knows of parts kept apart."""

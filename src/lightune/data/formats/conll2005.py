@@ -14,7 +14,16 @@ from pathlib import Path
 from lightune.core.errors import UserError
 from lightune.core.rows import Row, Splits
 from lightune.data.formats.base import Format
-from lightune.data.role_columns import BRACKETS, Roles, Sentence, lines_of, rewrite, row_of, sentences
+from lightune.data.role_columns import (
+    BRACKETS,
+    Roles,
+    Sentence,
+    lines_of,
+    rewrite,
+    row_of,
+    sentences,
+    with_tags,
+)
 from lightune.data.settings import DataSettings
 from lightune.data.sniff import format_of
 from lightune.data.text_lines import read_lines
@@ -38,6 +47,7 @@ class Conll2005(Format):
         ".wsj",
         ".brown",
     )
+    fills, fills_from = suffixes, "spans"
 
     def recognises(self, path: Path) -> bool:
         """By its ending and a line that ends in columns of brackets."""
@@ -69,6 +79,11 @@ class Conll2005(Format):
         """All predicates, for tagging."""
         found = super().splits(path, settings)
         return replace(found, text=("words",), label="tags", task="tag")
+
+    def filled(self, path: Path, settings: DataSettings, rows: Sequence[Row], output: Path) -> str:
+        """The file with the roles found."""
+        text = "".join(read_lines(path, settings.encoding))
+        return write(text, [with_tags(row) for row in rows])
 
 
 def write(text: str, rows: Sequence[Row]) -> str:

@@ -14,7 +14,7 @@ from lightune.core.errors import UserError
 from lightune.core.rows import Row, Splits
 from lightune.data.formats.base import Format
 from lightune.data.formats.conll2005 import bad_brackets
-from lightune.data.role_columns import Roles, Sentence, lines_of, rewrite, row_of, sentences
+from lightune.data.role_columns import Roles, Sentence, lines_of, rewrite, row_of, sentences, with_tags
 from lightune.data.settings import DataSettings
 from lightune.data.sniff import format_of
 from lightune.data.text_lines import read_lines
@@ -25,6 +25,8 @@ NOTHING = "-"
 
 class Conll2012(Format):
     """One row a predicate: `words` with `[` and `]` round it, `tags` (IOB2), and where it stands."""
+
+    fills, fills_from = ("_conll", ".conll", ".txt"), "spans"
 
     def recognises(self, path: Path) -> bool:
         """A file whose first line begins a document."""
@@ -57,6 +59,11 @@ class Conll2012(Format):
         """All predicates, for tagging."""
         found = super().splits(path, settings)
         return replace(found, text=("words",), label="tags", task="tag")
+
+    def filled(self, path: Path, settings: DataSettings, rows: Sequence[Row], output: Path) -> str:
+        """The file with the roles found."""
+        text = "".join(read_lines(path, settings.encoding))
+        return write(text, [with_tags(row) for row in rows])
 
 
 def write(text: str, rows: Sequence[Row]) -> str:

@@ -29,6 +29,7 @@ class Docred(Format):
     """One row for each ordered pair of entities of a sentence."""
 
     suffixes = (".json",)
+    fills, fills_from = (".json",), "relation"
 
     def recognises(self, path: Path) -> bool:
         """A `.json` file with DocRED's keys near its beginning."""
@@ -64,6 +65,11 @@ class Docred(Format):
         """All pairs, for the task `relation`."""
         found = super().splits(path, settings)
         return replace(found, text=("text",), label="relation", task="relation")
+
+    def filled(self, path: Path, settings: DataSettings, rows: Sequence[Row], output: Path) -> str:
+        """The documents with the relations found; those that the file gives a pair besides are left out."""
+        own = [replace(row, values={**row.values, "more_relations": []}) for row in rows]
+        return write(read_documents(path, settings.encoding), own)
 
 
 def read_documents(path: Path, encoding: str = "utf-8") -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ class Dygie(Format):
     """One row a sentence: `doc_key`, `sentence` (its number), `words`, `entities`, `events`."""
 
     suffixes = (".jsonl", ".json", ".ndjson")
+    fills, fills_from = (".json",), "events"
 
     def recognises(self, path: Path) -> bool:
         """A JSON file with DyGIE++'s keys near its beginning."""
@@ -55,6 +56,10 @@ class Dygie(Format):
         """All sentences, for the task `event`."""
         found = super().splits(path, settings)
         return replace(found, text=("words",), label="events", task="event")
+
+    def filled(self, path: Path, settings: DataSettings, rows: Sequence[Row], output: Path) -> str:
+        """The documents with the events found."""
+        return write(read_documents(path, settings.encoding), rows)
 
 
 def read_documents(path: Path, encoding: str = "utf-8") -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ class Oneie(Format):
     """One row a sentence; the text is the column `tokens`."""
 
     suffixes = (".jsonl", ".json", ".ndjson")
+    fills, fills_from = (".json",), "events"
 
     def recognises(self, path: Path) -> bool:
         """A JSON file with OneIE's keys near its beginning."""
@@ -62,6 +63,10 @@ class Oneie(Format):
         """All sentences, for the task `event`."""
         found = super().splits(path, settings)
         return replace(found, text=("tokens",), label="events", task="event")
+
+    def filled(self, path: Path, settings: DataSettings, rows: Sequence[Row], output: Path) -> str:
+        """The sentences with the events found."""
+        return write(rows)
 
 
 def write(rows: Sequence[Row]) -> str:

@@ -28,6 +28,7 @@ class Semeval(Format):
     """Rows `id`, `text`, `head`, `tail`, `relation`, `comment`; the head is e1."""
 
     suffixes = (".txt",)
+    fills, fills_from = (".txt",), "relation"
 
     def recognises(self, path: Path) -> bool:
         """A `.txt` file that begins with a numbered, quoted sentence with its tags."""
@@ -63,6 +64,11 @@ class Semeval(Format):
         """All examples, for the task `relation`."""
         found = super().splits(path, settings)
         return replace(found, text=("text",), label="relation", task="relation")
+
+    def filled(self, path: Path, settings: DataSettings, rows: Sequence[Row], output: Path) -> str:
+        """The file with the relations found."""
+        first = next(iter(read_lines(path, settings.encoding)), "")
+        return write(rows, line_end="\r\n" if first.endswith("\r\n") else "\n")
 
 
 def write(rows: Sequence[Row], *, line_end: str = "\r\n") -> str:

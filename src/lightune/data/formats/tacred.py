@@ -27,6 +27,7 @@ class Tacred(Format):
     """One row an example: its own keys, and `text`, `head` and `tail` by characters."""
 
     suffixes = (".json",)
+    fills, fills_from = (".json",), "relation"
 
     def recognises(self, path: Path) -> bool:
         """A `.json` file with TACRED's keys near its beginning."""
@@ -53,6 +54,11 @@ class Tacred(Format):
         """All examples, for the task `relation`."""
         found = super().splits(path, settings)
         return replace(found, text=("text",), label="relation", task="relation")
+
+    def filled(self, path: Path, settings: DataSettings, rows: Sequence[Row], output: Path) -> str:
+        """The file with the relations found."""
+        own = [{key: one for key, one in row.values.items() if key != "probability"} for row in rows]
+        return write([replace(row, values=values) for row, values in zip(rows, own, strict=True)])
 
 
 def write(rows: Sequence[Row]) -> str:
