@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from lightune.core.errors import UserError
-from lightune.core.rows import Row, Table
+from lightune.core.rows import Decisions, Row, Splits, Table
 from lightune.data.columns import find_columns, label_profile
 from lightune.data.language import language
+from lightune.request import Request
+from lightune.steps.gather import choose_task, columns_of, profile_of
 
 
 def table(**columns: list[Any]) -> Table:
@@ -102,3 +104,57 @@ def test_label_profile_of_lists_numbers_and_gaps() -> None:
 def test_language(text: str, code: str) -> None:
     assert language([text])[0] == code
     assert language([text] * 1500)[0] == code
+
+
+TARGETS = [f"le film numéro {n} est assez long" for n in range(20)]
+WRITTEN: list[tuple[str, dict[str, list[Any]], str, tuple[str, ...], str]] = [
+    ("auto", {"en": LONG, "fr": TARGETS}, "translate", ("en",), "fr"),
+    ("auto", {"text_de": LONG, "text_en": TARGETS}, "translate", ("text_de",), "text_en"),
+    ("auto", {"English": LONG, "French": TARGETS}, "translate", ("English",), "French"),
+    ("auto", {"source": LONG, "target": TARGETS}, "translate", ("source",), "target"),
+    ("auto", {"src": LONG, "topic": SHORT, "tgt": TARGETS}, "translate", ("src",), "tgt"),
+    ("translate", {"id": IDS, "en": LONG, "fr": TARGETS, "chapter": SHORT}, "translate", ("en",), "fr"),
+    ("auto", {"prompt": LONG, "response": TARGETS, "topic": SHORT}, "instruct", ("prompt",), "response"),
+    ("instruct", {"prompt": LONG, "response": TARGETS, "topic": SHORT}, "instruct", ("prompt",), "response"),
+    ("instruct", {"prompt": LONG, "response": SHORT, "label": SHORT}, "instruct", ("prompt",), "response"),
+    (
+        "instruct",
+        {"question": LONG, "category": SHORT, "answer": TARGETS},
+        "instruct",
+        ("question",),
+        "answer",
+    ),
+    (
+        "auto",
+        {"instruction": LONG, "input": [""] * 10 + LONG[10:], "output": TARGETS},
+        "instruct",
+        ("instruction", "input"),
+        "output",
+    ),
+    ("auto", {"text": LONG, "source": TARGETS, "target": SHORT}, "classify", ("text",), "target"),
+    ("auto", {"source": LONG, "target": SHORT}, "classify", ("source",), "target"),
+    ("auto", {"prompt": LONG, "response": TARGETS, "label": SHORT}, "classify", ("prompt",), "label"),
+]
+
+
+@pytest.mark.parametrize(("asked", "columns", "task", "text", "label"), WRITTEN)
+def test_what_is_written_is_found_by_names(
+    asked: str, columns: dict[str, list[Any]], task: str, text: tuple[str, ...], label: str
+) -> None:
+    splits = Splits(train=table(**columns))
+    request = Request(data="a.csv", task=asked)
+    found = columns_of(request, splits)
+    assert (found.text, found.label) == (text, label)
+    profile = profile_of(request, splits, found)
+    assert choose_task(request, splits, profile, len(found.text), Decisions()) == task
+
+
+def test_half_a_choice_is_kept() -> None:
+    splits = Splits(train=table(en=LONG, fr=TARGETS, de=TARGETS))
+    for asked, wanted in (
+        ({"text": ("fr",)}, (("fr",), "en")),
+        ({"label": "de"}, (("en",), "de")),
+        ({"text": ("de",), "label": "fr"}, (("de",), "fr")),
+    ):
+        found = columns_of(Request(data="a.csv", **asked), splits)  # type: ignore[arg-type]
+        assert (found.text, found.label) == wanted

@@ -15,12 +15,14 @@ from lightune.data.check_options import check_options
 from lightune.data.check_relations import check_relations
 from lightune.data.check_sides import check_number, check_sides
 from lightune.data.check_spans import check_tagging
+from lightune.data.check_written import check_replies, check_translations
 from lightune.data.columns import Columns
 from lightune.data.findings import Findings
 from lightune.data.profile import is_missing, label_name, label_profile, split_labels, text_of, to_number
 from lightune.data.split import normalised
 
 CHECKS = {"tag": check_tagging, "choose": check_options, "event": check_events, "relation": check_relations}
+WRITTEN = {"instruct": check_replies, "translate": check_translations}
 CLASSES = {None, "classify", "pair", "multi_label", "relation"}  # tasks whose labels are classes
 OF_THEIR_OWN = {
     "multilabel",
@@ -29,6 +31,7 @@ OF_THEIR_OWN = {
     "tag",
     "event",
     "choose",
+    *WRITTEN,
 }  # answers that are no one label a text
 LEAST_ROWS = 8
 MOST_BAD = 0.05  # a larger share of empty texts or labels means that the file itself is wrong
@@ -83,6 +86,9 @@ def _check_answers_of(table: Table, columns: Columns, task: str | None, findings
         return
     if task == "answer":
         check_answers(table, columns, findings)
+        return
+    if task in WRITTEN:
+        WRITTEN[task](table, columns, findings)
         return
     _check_missing_labels(table, columns.label, findings)
     if task in CHECKS:

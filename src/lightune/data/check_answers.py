@@ -16,6 +16,11 @@ def check_answers(table: Table, columns: Columns, findings: Findings) -> None:
         if not question.strip():
             findings.at_row("empty_question", row, "the question is empty")
         value = row.values.get(columns.label)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            message = f"column {columns.label!r} is empty; write the answer, or [] where there is none"
+            findings.at_row("missing_label", row, f"{message} (the row is left out)")
+        if not context.strip():
+            findings.at_row("empty_context", row, "the context is empty")
         for start, text in read_answers(value, context):
             if start < 0:
                 message = f"the answer {text[:40]!r} is not in its context; mend it or remove the row"

@@ -10,7 +10,8 @@ MAX_LISTED = 20
 # The most certain and serious first.
 ORDER = (
     "no_rows", "missing_column", "too_few_rows", "one_class", "label_unseen", "not_a_number",
-    "missing_label", "empty_text", "leak", "conflicting_labels", "broken_encoding", "label_spelling",
+    "missing_label", "empty_response", "empty_translation", "empty_text", "untranslated", "misaligned",
+    "numbers_differ", "leak", "conflicting_labels", "broken_encoding", "label_spelling",
     "rare_class", "imbalance", "duplicate_row", "skipped_row", "markup", "long_text",
 )  # fmt: skip
 

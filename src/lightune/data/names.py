@@ -34,6 +34,25 @@ IDENTIFIERS = {
     "promptid", "captionid", "qid1", "qid2", "#1 id", "#2 id", "old_index", "编号", "序号",
 }  # fmt: skip
 
+CLASS_NAMES = {
+    "label", "labels", "gold_label", "class", "classes", "category", "categories", "sentiment", "intent",
+    "score", "rating", "stars", "grade", "similarity", "标签", "类别", "分类", "情感", "评分",
+}  # fmt: skip
+"""Names of a label even where other columns look like a prompt and its reply."""
+LANGUAGES = {
+    "en": "English", "fr": "French", "de": "German", "zh": "Chinese", "es": "Spanish", "it": "Italian",
+    "pt": "Portuguese", "nl": "Dutch", "ru": "Russian", "ja": "Japanese", "ko": "Korean", "ar": "Arabic",
+    "pl": "Polish", "cs": "Czech", "sv": "Swedish", "da": "Danish", "fi": "Finnish", "el": "Greek",
+    "tr": "Turkish", "uk": "Ukrainian", "hu": "Hungarian", "ro": "Romanian", "vi": "Vietnamese", "hi": "Hindi",
+}  # fmt: skip
+
+
+def language_of(column: str) -> str:
+    """The English name of the language that a column's name says, or its end (`text_fr`); "" for none."""
+    parts = column.strip().lower().replace("-", "_").split("_")
+    names = {**LANGUAGES, **{name.lower(): name for name in LANGUAGES.values()}}
+    return names.get(parts[0]) or names.get(parts[-1], "")
+
 
 def plain(name: str) -> str:
     """A column name without case and surrounding blanks, for comparing."""

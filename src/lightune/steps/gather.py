@@ -150,6 +150,11 @@ def columns_of(request: Request, splits: Splits) -> Columns:
     text, label = request.text or splits.text, request.label or splits.label
     if is_without_label(request, splits):
         return find_sides(splits.train, text, label)
+    named = splits.task if request.task == "auto" else request.task.replace("-", "_")
+    for name in [named] if named else plugins.names(tasks):
+        kind = plugins.load(tasks, name, Task)  # type: ignore[type-abstract]
+        if found := kind.find_columns(splits.train, text, label, is_asked=bool(named)):
+            return found
     return find_columns(splits.train, text, label)
 
 

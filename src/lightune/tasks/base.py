@@ -25,6 +25,8 @@ from lightune.core.tokens import Batch, Ints, Tokens, pool_windows
 if TYPE_CHECKING:
     import torch
 
+    from lightune.core.rows import Table
+    from lightune.data.columns import Columns
     from lightune.data.profile import LabelProfile
 
 Array = NDArray[Any]
@@ -78,6 +80,19 @@ class Task(ABC):
     @abstractmethod
     def recognises(cls, profile: LabelProfile, num_texts: int) -> str:
         """Why this data looks like this task, in a few words; "" when it does not."""
+
+    @classmethod
+    def find_columns(
+        cls, table: Table, text: tuple[str, ...] | None, label: str | None, *, is_asked: bool
+    ) -> Columns | None:
+        """The columns of this task where their names say them; None: as any labelled text.
+
+        Args:
+            table: the training rows.
+            text, label: what the user chose; None: not said.
+            is_asked: the task is known; else the names must leave no doubt.
+        """
+        return None
 
     @classmethod
     def reads(cls, text: Sequence[str]) -> tuple[str, ...]:

@@ -19,14 +19,15 @@ from lightune.core.rows import Example, Row
 from lightune.core.shown import Shown
 from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.data.profile import is_missing
+from lightune.data.written import REPLIES, find_reply
 from lightune.tasks.base import Array, Intervals, Prediction, Task, by_example
 
 if TYPE_CHECKING:
     import torch
 
+    from lightune.core.rows import Table
+    from lightune.data.columns import Columns
     from lightune.data.profile import LabelProfile
-
-REPLIES = {"response", "completion", "output", "reply", "chosen"}
 
 
 class Instruct(Task):
@@ -49,6 +50,13 @@ class Instruct(Task):
         """A column that is called a response."""
         name = profile.column.strip().lower()
         return f"the column {profile.column!r} holds replies" if name in REPLIES else ""
+
+    @classmethod
+    def find_columns(
+        cls, table: Table, text: tuple[str, ...] | None, label: str | None, *, is_asked: bool
+    ) -> Columns | None:
+        """A prompt and its reply."""
+        return find_reply(table, text, label, is_asked=is_asked)
 
     def gold(self, row: Row, label: str, profile: LabelProfile) -> str | None:
         """The reply."""

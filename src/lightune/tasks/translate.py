@@ -10,17 +10,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lightune.core.rows import Example, Row
+from lightune.data.names import LANGUAGES, language_of
+from lightune.data.written import TARGETS, find_translation
 from lightune.tasks.base import Intervals
 from lightune.tasks.instruct import Instruct
 
 if TYPE_CHECKING:
+    from lightune.core.rows import Table
+    from lightune.data.columns import Columns
     from lightune.data.profile import LabelProfile
-
-LANGUAGES = {
-    "en": "English", "fr": "French", "de": "German", "zh": "Chinese", "es": "Spanish", "it": "Italian",
-    "pt": "Portuguese", "nl": "Dutch", "ru": "Russian", "ja": "Japanese", "ko": "Korean", "ar": "Arabic",
-}  # fmt: skip
-SOURCES, TARGETS = {"source", "src"}, {"target", "tgt", "translation"}
 
 
 class Translate(Instruct):
@@ -36,11 +34,20 @@ class Translate(Instruct):
 
     @classmethod
     def recognises(cls, profile: LabelProfile, num_texts: int) -> str:
-        """A column that is called a translation, or by a language."""
+        """A column that is called a translation, or by a language; `target` where nearly all values differ."""
         name = profile.column.strip().lower()
-        if num_texts == 1 and (name in TARGETS - {"target"} or name in LANGUAGES):
+        is_writing = not profile.is_numeric and 2 * len(profile.distinct) > profile.num_rows
+        is_target = name in TARGETS and (name != "target" or is_writing)
+        if num_texts == 1 and (is_target or name in LANGUAGES or name.title() in LANGUAGES.values()):
             return f"the column {profile.column!r} holds translations"
         return ""
+
+    @classmethod
+    def find_columns(
+        cls, table: Table, text: tuple[str, ...] | None, label: str | None, *, is_asked: bool
+    ) -> Columns | None:
+        """Two columns named by languages, or source and target."""
+        return find_translation(table, text, label, is_asked=is_asked)
 
     def gold(self, row: Row, label: str, profile: LabelProfile) -> str | None:
         """The translation; the column's name may say its language."""
@@ -79,9 +86,3 @@ class Translate(Instruct):
         """Take them back."""
         super().restore(state)
         self.source, self.target = str(state["source"]), str(state["target"])
-
-
-def language_of(column: str) -> str:
-    """The English name of the language that a column's name says, or its end (`text_fr`); "" for none."""
-    parts = column.strip().lower().replace("-", "_").split("_")
-    return LANGUAGES.get(parts[0]) or LANGUAGES.get(parts[-1], "")
