@@ -43,7 +43,7 @@ LANGUAGES = {
     "en": "English", "fr": "French", "de": "German", "zh": "Chinese", "es": "Spanish", "it": "Italian",
     "pt": "Portuguese", "nl": "Dutch", "ru": "Russian", "ja": "Japanese", "ko": "Korean", "ar": "Arabic",
     "pl": "Polish", "cs": "Czech", "sv": "Swedish", "da": "Danish", "fi": "Finnish", "el": "Greek",
-    "tr": "Turkish", "uk": "Ukrainian", "hu": "Hungarian", "ro": "Romanian", "vi": "Vietnamese", "hi": "Hindi",
+    "tr": "Turkish", "uk": "Ukrainian", "hu": "Hungarian", "ro": "Romanian", "vi": "Vietnamese",
 }  # fmt: skip
 
 

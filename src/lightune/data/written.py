@@ -1,4 +1,4 @@
-"""Columns of a text and of what is to be written for it: a prompt and its reply, a text and its translation."""
+"""Columns of a text and of what is to be written for it: a prompt and its reply, a translation."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Translate(Instruct):
 
     @classmethod
     def recognises(cls, profile: LabelProfile, num_texts: int) -> str:
-        """A column that is called a translation, or by a language; `target` where nearly all values differ."""
+        """A column called a translation or by a language; `target` where nearly all values differ."""
         name = profile.column.strip().lower()
         is_writing = not profile.is_numeric and 2 * len(profile.distinct) > profile.num_rows
         is_target = name in TARGETS and (name != "target" or is_writing)
