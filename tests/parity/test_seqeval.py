@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from seqeval.metrics import accuracy_score, f1_score, precision_score, recall_score
+from seqeval.metrics import accuracy_score, classification_report, f1_score, precision_score, recall_score
 from seqeval.metrics.sequence_labeling import get_entities
 
 from lightune.core.rows import Example
@@ -42,6 +42,56 @@ def test_scores_are_seqevals() -> None:
     each = by_type(*spans)
     wanted = f1_score(gold, said, average=None)
     assert [each[kind]["f1"] for kind in ("LOC", "MISC", "PER")] == pytest.approx(list(wanted), abs=1e-6)
+
+
+README_GOLD = [["O", "O", "O", "B-MISC", "I-MISC", "I-MISC", "O"], ["B-PER", "I-PER", "O"]]
+README_SAID = [["O", "O", "B-MISC", "I-MISC", "I-MISC", "I-MISC", "O"], ["B-PER", "I-PER", "O"]]
+PUBLISHED: list[tuple[str, list[str], list[tuple[int, int, str]]]] = [
+    ("seqeval's own example", ["B-PER", "I-PER", "O", "B-LOC"], [(0, 2, "PER"), (3, 4, "LOC")]),
+    ("IOB1: I opens", ["I-PER", "I-PER", "O"], [(0, 2, "PER")]),
+    ("IOB1: B parts neighbours", ["I-PER", "B-PER", "I-PER"], [(0, 1, "PER"), (1, 3, "PER")]),
+    ("IOB2: B after B", ["B-PER", "B-PER"], [(0, 1, "PER"), (1, 2, "PER")]),
+    ("another type goes on", ["B-PER", "I-LOC"], [(0, 1, "PER"), (1, 2, "LOC")]),
+    ("I after O", ["O", "I-LOC", "O", "I-LOC"], [(1, 2, "LOC"), (3, 4, "LOC")]),
+    ("IOE: E closes", ["I-PER", "E-PER", "I-PER"], [(0, 2, "PER"), (2, 3, "PER")]),
+    ("BIOES", ["B-PER", "I-PER", "E-PER", "S-LOC", "S-LOC"], [(0, 3, "PER"), (3, 4, "LOC"), (4, 5, "LOC")]),
+    ("BIOES: S amid", ["B-PER", "S-PER", "E-PER"], [(0, 1, "PER"), (1, 2, "PER"), (2, 3, "PER")]),
+    ("the end closes", ["O", "B-MISC", "I-MISC"], [(1, 3, "MISC")]),
+    ("nothing", ["O", "O"], []),
+    ("no words", [], []),
+]
+
+
+@pytest.mark.parametrize(("case", "tags", "spans"), PUBLISHED, ids=[case for case, _, _ in PUBLISHED])
+def test_published_cases(case: str, tags: list[str], spans: list[tuple[int, int, str]]) -> None:
+    assert spans_of(tags) == spans
+    assert [(start, end + 1, kind) for kind, start, end in get_entities(tags)] == spans
+
+
+def test_the_report_that_seqeval_shows() -> None:
+    """Its README: MISC 0, PER 1, together 0.5; two spans, one of them a word too long."""
+    gold, said = ([spans_of(row) for row in rows] for rows in (README_GOLD, README_SAID))
+    assert span_metrics(span_counts(gold, said)) == {"f1": 0.5, "precision": 0.5, "recall": 0.5}
+    each = by_type(gold, said)
+    assert {kind: (one["f1"], one["support"]) for kind, one in each.items()} == {
+        "MISC": (0, 1),
+        "PER": (1, 1),
+    }
+    report = classification_report(README_GOLD, README_SAID, output_dict=True)
+    for kind, one in each.items():
+        assert one["f1"] == pytest.approx(report[kind]["f1-score"])
+        assert one["support"] == report[kind]["support"]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning", "ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("gold", "said"), [(["O"], ["O"]), (["B-A"], ["O"]), (["O"], ["B-A"]), (["B-A"], ["B-B"])]
+)
+def test_nothing_to_divide_by_is_nought(gold: list[str], said: list[str]) -> None:
+    found = span_metrics(span_counts([spans_of(gold)], [spans_of(said)]))
+    assert found["f1"] == f1_score([gold], [said]) == 0
+    assert found["precision"] == precision_score([gold], [said])
+    assert found["recall"] == recall_score([gold], [said])
 
 
 def test_metrics_of_a_run_are_seqevals() -> None:

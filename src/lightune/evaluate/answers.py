@@ -20,12 +20,17 @@ def normalised(answer: str) -> str:
 
 def exact(said: str, gold: Sequence[str]) -> float:
     """1.0 where the answer equals one of `gold`; with no gold answers, where nothing is said."""
-    return max((float(normalised(said) == normalised(one)) for one in gold or [""]), default=0.0)
+    return max(float(normalised(said) == normalised(one)) for one in _that_count(gold))
 
 
 def f1(said: str, gold: Sequence[str]) -> float:
     """The best word-overlap F1 against `gold`; no answer counts as a word of its own."""
-    return max(_f1(said, one) for one in gold or [""])
+    return max(_f1(said, one) for one in _that_count(gold))
+
+
+def _that_count(gold: Sequence[str]) -> Sequence[str]:
+    """The gold answers with words in them; "" alone where there are none: no answer is the right one."""
+    return [one for one in gold if normalised(one)] or [""]
 
 
 def _f1(said: str, gold: str) -> float:
