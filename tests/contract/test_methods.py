@@ -20,6 +20,7 @@ METHODS = plugins.names(methods)
 LAYERED = [name for name in METHODS if "layers" in plugins.load(methods, name, Method).Settings.model_fields]  # type: ignore[type-abstract]
 ALL_TASKS = plugins.names(tasks)
 WRITING = [name for name in ALL_TASKS if plugins.load(tasks, name, Task).kind == "text"]  # type: ignore[type-abstract]
+OTHERS = [name for name in WRITING if name != "instruct"]
 TASKS = [name for name in ALL_TASKS if name not in WRITING]
 LAYERED = [
     name
@@ -78,7 +79,11 @@ def test_learns_above_a_cut(method: str, kind: str, tiny: TinyModel, tmp_path: P
 @pytest.mark.parametrize(
     ("method", "task", "kind"),
     [(method, "instruct", kind) for method in METHODS for kind in ("gpt2", "llama", "t5")]
-    + [("lora", task, kind) for task in WRITING if task != "instruct" for kind in ("gpt2", "t5", "marian")],
+    + [("lora", task, kind) for task in WRITING if task != "instruct" for kind in ("gpt2", "t5", "marian")]
+    + [(method, task, kind) for method in ("head", "side") for task in OTHERS for kind in ("gpt2", "t5")]
+    + [
+        pytest.param("full", task, kind, marks=pytest.mark.slow) for task in OTHERS for kind in ("gpt2", "t5")
+    ],
 )
 def test_writes(method: str, task: str, kind: str, tiny: TinyModel, tmp_path: Path) -> None:
     """A language model learns eight replies, all layers and the top one alone; new outputs are refused."""
@@ -99,6 +104,9 @@ def test_writes(method: str, task: str, kind: str, tiny: TinyModel, tmp_path: Pa
         assert fitted.score > {"bitfit": 0.5, "loreft": 0.1}.get(method, 0.95)
 
 
-def test_an_encoder_cannot_write(tiny: TinyModel, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not a model that writes"):
-        learn_eight(tmp_path, tiny("bert", num_layers=2), task="instruct", method="lora")
+@pytest.mark.parametrize("method", ["head", "lora", "side", "full"])
+@pytest.mark.parametrize("task", WRITING)
+def test_an_encoder_cannot_write(task: str, method: str, tiny: TinyModel, tmp_path: Path) -> None:
+    """Whatever the method, it is said why."""
+    with pytest.raises(UserError, match="not a model that writes|trains new outputs"):
+        learn_eight(tmp_path, tiny("bert", num_layers=2), task=task, method=method)
