@@ -149,12 +149,15 @@ def test_what_is_written_is_found_by_names(
     assert choose_task(request, splits, profile, len(found.text), Decisions()) == task
 
 
-def test_half_a_choice_is_kept() -> None:
+HALVES: list[tuple[dict[str, Any], tuple[tuple[str, ...], str]]] = [
+    ({"text": ("fr",)}, (("fr",), "en")),
+    ({"label": "de"}, (("en",), "de")),
+    ({"text": ("de",), "label": "fr"}, (("de",), "fr")),
+]
+
+
+@pytest.mark.parametrize(("asked", "wanted"), HALVES)
+def test_half_a_choice_is_kept(asked: dict[str, Any], wanted: tuple[tuple[str, ...], str]) -> None:
     splits = Splits(train=table(en=LONG, fr=TARGETS, de=TARGETS))
-    for asked, wanted in (
-        ({"text": ("fr",)}, (("fr",), "en")),
-        ({"label": "de"}, (("en",), "de")),
-        ({"text": ("de",), "label": "fr"}, (("de",), "fr")),
-    ):
-        found = columns_of(Request(data="a.csv", **asked), splits)  # type: ignore[arg-type]
-        assert (found.text, found.label) == wanted
+    found = columns_of(Request(data="a.csv", **asked), splits)
+    assert (found.text, found.label) == wanted

@@ -38,7 +38,7 @@ class Translate(Instruct):
         name = profile.column.strip().lower()
         is_writing = not profile.is_numeric and 2 * len(profile.distinct) > profile.num_rows
         is_target = name in TARGETS and (name != "target" or is_writing)
-        if num_texts == 1 and (is_target or name in LANGUAGES or name.title() in LANGUAGES.values()):
+        if num_texts == 1 and (is_target or name in LANGUAGES or (is_writing and language_of(name))):
             return f"the column {profile.column!r} holds translations"
         return ""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from lightune.core.errors import UserError
@@ -54,7 +53,14 @@ class Aligned(Format):
         if tables["train"].columns != self.columns:
             hint = "Each part needs the same two languages."
             raise UserError("the parts are in different languages", file=path, hint=hint)
-        return replace(Splits(**tables), text=(first,), label=second, task="translate")
+        return Splits(
+            train=tables["train"],
+            validation=tables.get("validation"),
+            test=tables.get("test"),
+            text=(first,),
+            label=second,
+            task="translate",
+        )
 
     def _read_pair(self, one: Path, other: Path, settings: DataSettings) -> Iterator[Row]:
         first, second = self.columns = _columns(one, other)
