@@ -69,3 +69,14 @@ def test_mistake_is_told_before_anything_is_cut(place: Path, words: tuple[str, .
     assert ended.code == 2
     assert said in ended.err
     assert "cutting" not in ended.err
+
+
+def test_bert_is_measured_on_a_part(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightune.steps.pretrain.PSEUDO_BYTES", 100)
+    words = ("--kind", "bert", *SMALL, "--train.epochs", "1", "--output", "bert", "--json", "--quiet")
+    ended = lightune("pretrain", "corpus.txt", *words, folder=place)
+    assert ended.code == 0, ended.err
+    assert ended.json["is_pseudo"]
+    assert ended.json["metrics"]["validation"]["bits_per_byte"] > 0
+    told = {what: value for what, value, _ in ended.json["decisions"]}
+    assert 1 <= int(told["measured at the end"].split()[1]) < ended.json["texts"]["validation"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,15 @@ from typing import Any
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
 from lightune.core.settings import build
-from lightune.data.corpus import Corpus, Size, find_corpus, hold_out, hold_out_value, require_text
+from lightune.data.corpus import (
+    Corpus,
+    Size,
+    find_corpus,
+    hold_out,
+    hold_out_value,
+    limit_texts,
+    require_text,
+)
 from lightune.data.settings import DataSettings
 from lightune.engine.settings import parse_seconds
 from lightune.history.language.base import LanguageModel, Lesson, Log, NoSettings
@@ -25,6 +33,7 @@ from lightune.steps.places import check_output, choose_work
 GROUPS = ("pretrain", "train", "data")
 CHECKPOINTS = "checkpoints"  # inside the unfinished run
 MODEL = "model"
+PSEUDO_BYTES = 10_000
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,7 @@ def run_pretrain(request: PretrainRequest, show: Show) -> dict[str, Any]:
     metrics: dict[str, Any] = dict(log.scores)
     if model.has_probabilities:
         metrics = {
-            **measure(model.score_all(gathered.validation.texts(), show), seed=request.seed),
+            **measure(model.score_all(measured_texts(model, gathered, log), show), seed=request.seed),
             **metrics,
         }
     total = time.perf_counter() - began
@@ -141,6 +150,16 @@ def run_pretrain(request: PretrainRequest, show: Show) -> dict[str, Any]:
     _keep(request, model, told, work, output)
     _show(told, output, show)
     return _summary(request, told, output)
+
+
+def measured_texts(model: LanguageModel, gathered: Gathered, log: Log) -> Iterable[str]:
+    """The held-out texts; a part of them for a model that needs a pass for every single token."""
+    if not model.is_pseudo or gathered.sizes["validation"].num_bytes <= PSEUDO_BYTES:
+        return gathered.validation.texts()
+    texts = limit_texts(gathered.validation, PSEUDO_BYTES)
+    why = "a pseudo-log-likelihood takes a pass for every token"
+    log.facts.append(("measured at the end", f"on {len(texts):,} held-out texts", why))
+    return texts
 
 
 def gather(request: PretrainRequest, show: Show) -> Gathered:
