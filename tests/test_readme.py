@@ -22,6 +22,7 @@ PAGES = (
     "docs/principles.md",
     "docs/principles.zh-CN.md",
     "docs/data.md",
+    "docs/privacy.md",
 )
 BLOCK = re.compile(r"(?:<!-- not run: (?P<why>.+?) -->\n)?```(?P<kind>\w*)\n(?P<body>.*?)^```$", re.S | re.M)
 HEADING = re.compile(r"^#+ ", re.M)

@@ -13,6 +13,7 @@ from typing import Any
 
 from lightune.core.progress import Show
 from lightune.core.rows import Problem
+from lightune.privacy.settings import require_usual
 from lightune.request import Request
 from lightune.run import Run, load
 from lightune.runs.folder import open_work
@@ -60,7 +61,7 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
     chosen = race.race(ground) if race.is_race(request, gathered) else race.alone(ground, method)
     prepared, planned = chosen.prepared, chosen.planned
     measured = measure.measure_all(prepared, gathered)
-    trusted = trust.look(prepared, gathered, measured)
+    trusted = trust.look(prepared, gathered, measured, is_private=bool(chosen.private))
     rungs = measure.baselines(prepared, gathered, measured, show)
     seconds = finish.all_seconds(gathered, prepared, measured, began)
     outcome = keep.Outcome(
@@ -75,6 +76,7 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
         plan=planned.against(seconds["total"], peak_memory_bytes()),
         seconds=seconds,
         trusted=trusted,
+        private=chosen.private,
     )
     outcome.summary = finish.summarise(outcome, output, chosen.spread, planned)
     race.remove_traces(work)
@@ -128,6 +130,7 @@ def run_compare(
 ) -> dict[str, Any]:
     """The whole ladder; returns the JSON object of `lightune compare --json`."""
     began = time.perf_counter()
+    require_usual(request.privacy, "compare")
     output = check_output(request)
     from lightune.steps.gather import gather
     from lightune.steps.rungs import Wanted, choose_rungs, require_comparable

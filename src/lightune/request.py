@@ -13,11 +13,14 @@ from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.core.settings import build
 from lightune.data.settings import DataSettings
+from lightune.engine.sealed import require_key
 from lightune.engine.settings import CacheSettings, TrainSettings, parse_seconds, parse_size
+from lightune.privacy.settings import PrivacySettings, require_fit
+from lightune.runs.settings import ReportSettings
 
 HEADS = ("auto", "standard", "mean", "attention", "first", "last")
 PRECISIONS = ("exact", "fast")
-GROUPS = ("train", "method", "data", "cache")
+GROUPS = ("train", "method", "data", "cache", "privacy", "report")
 SLOW_BUT_SURE = "lora"
 
 
@@ -71,7 +74,10 @@ class Request:
             raise UserError(f"unknown head {self.head!r}", hint=f"Known: {', '.join(HEADS)}.")
         check_precision(self.precision)
         self.method_settings(self.method_name)
-        _ = self.train, self.data_settings, self.cache
+        _ = self.train, self.data_settings, self.cache, self.report
+        require_fit(self.privacy, self.groups.get("train", {}), repeats=self.folds or self.seeds)
+        if self.cache.encrypt:
+            require_key()
         if self.budget is not None:
             parse_seconds(self.budget)
         if self.memory is not None:
@@ -109,6 +115,22 @@ class Request:
     def cache(self) -> CacheSettings:
         """`--cache.*`."""
         return build(CacheSettings, "cache", self.groups.get("cache", {}))
+
+    @property
+    def privacy(self) -> PrivacySettings:
+        """`--privacy.*`."""
+        return build(PrivacySettings, "privacy", self.groups.get("privacy", {}))
+
+    @property
+    def report(self) -> ReportSettings:
+        """`--report.*`."""
+        return build(ReportSettings, "report", self.groups.get("report", {}))
+
+    @property
+    def shows_texts(self) -> bool:
+        """Whether the report may quote rows of the data: not those of a private run, unless asked."""
+        asked = self.report.examples
+        return asked == "on" or (asked == "auto" and not self.privacy.hides_texts)
 
     def method_settings(self, name: str) -> Any:
         """`--method.*`, checked against the method called `name`."""

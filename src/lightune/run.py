@@ -150,7 +150,12 @@ class Run:
 
     def _example(self, row: Row, text: Sequence[str] | None = None) -> Example:
         """What the task sees of a row without its answer."""
-        return self.task.row_to_example(row, tuple(text or self.task.reads(self.state.text)), None)
+        names = tuple(text or self.task.reads(self.state.text))
+        if self.state.extra.get("masks"):  # it learnt from masked texts, and reads no others
+            from lightune.privacy.masking import Masker
+
+            row = replace(row, values=Masker().mask(row.values))
+        return self.task.row_to_example(row, names, None)
 
     def outputs(self, examples: Sequence[Example]) -> Any:
         """(B, C) logits of examples, or as many arrays; gold answers are not looked at."""

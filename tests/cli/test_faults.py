@@ -83,11 +83,11 @@ def test_disk_full_at_the_end(trained: Trained, tmp_path: Path) -> None:
 
 def test_disk_full_in_the_store(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store is a convenience: training goes on without it, and says so."""
-    from lightune.engine import activations
+    from lightune.engine import sealed
 
     copy_of(trained, tmp_path)
     monkeypatch.setenv("LIGHTUNE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(activations, "_save_array", fail_at(1, activations._save_array, FULL))
+    monkeypatch.setattr(sealed, "save_array", fail_at(1, sealed.save_array, FULL))
     ended = lightune(*trained.words, "--json", folder=tmp_path)
     assert "disk is full: training goes on without stored activations" in " ".join(ended.err.split())
     assert ended.code == 0

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from lightune.engine import activations, checkpoint, loop
+from lightune.engine import activations, checkpoint, loop, sealed
 from tests.making import train_tiny
 
 PATHS = {"folder", "model"}
@@ -46,7 +46,7 @@ def run(asked, kill):
             loop.CHECKPOINT_SECONDS, loop.CHECKPOINT_SHARE = 0.0, 1e9
         loop.train_step = dying_after(loop.train_step, kill["number"])
     if kill and kill["at"] == "fill":
-        activations._save_array = dying_after(activations._save_array, kill["number"])
+        sealed.save_array = dying_after(sealed.save_array, kill["number"])
     train_tiny(**asked)
 
 

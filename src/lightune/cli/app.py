@@ -33,7 +33,8 @@ def run(words: Sequence[str]) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    from lightune.cli import compare, facts, language, learn, search, store, use, why  # noqa: F401 - they add
+    # They add their commands to `app`.
+    from lightune.cli import compare, facts, language, learn, search, store, trust, use, why  # noqa: F401
 
     GROUPS.clear()
     try:
@@ -42,7 +43,7 @@ def run(words: Sequence[str]) -> int:
 
             print(f"lightune {lightune.__version__}")
             return 0
-        groups = ("train", "method", "data", "cache", "pretrain")
+        groups = ("train", "method", "data", "cache", "privacy", "report", "pretrain")
         rest, found = take_flags(words, groups, _switches(words[:1] == ["pretrain"]))
         GROUPS.update(found)
         wants_settings = "--help" in rest and rest[0] in ("train", "plan", "compare", "pretrain")
@@ -126,11 +127,15 @@ def settings_tables() -> list[tuple[str, list[tuple[str, str, str]]]]:
     from lightune.data.settings import DataSettings
     from lightune.engine.settings import CacheSettings, TrainSettings
     from lightune.methods.base import Method
+    from lightune.privacy.settings import PrivacySettings
+    from lightune.runs.settings import ReportSettings
 
     tables: list[tuple[str, Any]] = [
         ("--train: the training loop", describe(TrainSettings, "train")),
         ("--data: reading and splitting", describe(DataSettings, "data")),
         ("--cache: the activation store", describe(CacheSettings, "cache")),
+        ("--privacy: what the run gives away", describe(PrivacySettings, "privacy")),
+        ("--report: the run's report", describe(ReportSettings, "report")),
     ]
     for name in plugins.names(methods):
         kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]

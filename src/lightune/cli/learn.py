@@ -50,7 +50,7 @@ Json = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="no progress, only warnings and the result")]
 
 RUN_KEYS = {"task", "text", "label", "model", "method", "head", "validation", "test", "precision", "seed"}
-CONFIG_GROUPS = ("run", "train", "method", "data", "cache")
+CONFIG_GROUPS = ("run", "train", "method", "data", "cache", "privacy", "report")
 
 
 @app.command(epilog="Example: lightune train reviews.csv --method lora --budget 10m")
@@ -190,6 +190,9 @@ def _take_config(
     for group, fields in known.items():
         if group == "data":
             fields.pop("source", None)
+        if group == "privacy":  # they follow from the rest, and are written down to be read
+            fields.pop("noise", None)
+            fields.pop("steps", None)
         groups[group] = {**fields, **groups.get(group, {})}
 
 

@@ -101,6 +101,9 @@ def cache_show(json: Json = False, quiet: Quiet = False) -> None:
 @cache.command("clear", epilog="Example: lightune cache clear --yes")
 def cache_clear(
     yes: Annotated[bool, typer.Option("--yes", help="really remove them")] = False,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="overwrite before removing (no promise on solid-state disks)")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -111,5 +114,10 @@ def cache_clear(
         raise UserError(
             "nothing was removed", hint="To remove all stored activations: lightune cache clear --yes"
         )
-    freed = clear()
-    print_json({"bytes": freed}) if json else print(f"removed {freed / 1e6:.1f} MB")
+    freed = clear(is_secure=secure)
+    if secure:
+        Show(is_quiet=quiet).note(
+            "overwritten once, then removed. A solid-state disk, a journal or a snapshot may keep the old "
+            "bytes: on those only --cache.encrypt, and losing the key, is sure."
+        )
+    print_json({"bytes": freed, "overwritten": secure}) if json else print(f"removed {freed / 1e6:.1f} MB")

@@ -60,6 +60,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"{guess}Known: {', '.join(names)}."
 
 
+def require_extra(package: str, extra: str) -> None:
+    """Raise the error of `missing_extra` where a library is not installed; nothing is imported."""
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise missing_extra(package, extra)
+
+
 def missing_extra(package: str, extra: str) -> UserError:
     """The error for an optional library that is not installed, with the exact command."""
     return UserError(

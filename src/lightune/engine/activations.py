@@ -30,7 +30,9 @@ from lightune.backbones.base import Backbone, Tap
 from lightune.core.errors import UserError
 from lightune.core.paths import cache_folder, write_whole
 from lightune.core.tokens import Batch, Ints, Tokens, flat_index, unpad
+from lightune.engine import sealed
 from lightune.engine.batches import sequence_batches
+from lightune.engine.sealed import Seal, SealedRows, num_rows, overwrite
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 Below = Callable[[Batch, Sequence[Tap]], "Mapping[Tap, torch.Tensor]"]
 SHARD_BYTES = 64 * 10**6
 KEY_BYTES = 16
+INDEX = ".index"
 RELEASE_BYTES = 32 * 10**6  # pages of the shards kept mapped: the system's file cache still has the others
 LARGEST_HALF = 6e4  # float16 ends at 65,504
 
@@ -55,11 +58,14 @@ class Space:
     dtype: str
     kernel: str
     width: int
+    is_sealed: bool = False
 
     @property
     def name(self) -> str:
         """The folder's name: a digest of all of it but the backbone's address."""
         known = {key: value for key, value in asdict(self).items() if key != "backbone"}
+        if not self.is_sealed:
+            known.pop("is_sealed")  # the names of spaces that were made before there were sealed ones
         return hashlib.blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=12).hexdigest()
 
 
@@ -78,10 +84,15 @@ class Shelf:
         self.folder = store_folder() / space.name
         self.folder.mkdir(exist_ok=True, mode=0o700)
         description = self.folder / "space.json"
+        self.seal = None
         if not description.exists():
-            write_whole(description, json.dumps(asdict(space)).encode())
+            self.seal = Seal.new() if space.is_sealed else None
+            lock = self.seal.description() if self.seal else {}
+            write_whole(description, json.dumps({**asdict(space), **lock}).encode())
+        elif space.is_sealed:
+            self.seal = Seal.opened(json.loads(description.read_text()), description)
         os.utime(description)  # the store drops what was used longest ago
-        self.shards: list[NDArray[Any]] = []
+        self.shards: list[NDArray[Any] | SealedRows] = []
         self.place: dict[bytes, tuple[int, int, int]] = {}
         self._known: set[str] = set()
         self._unreleased = 0
@@ -104,13 +115,16 @@ class Shelf:
 
     def refresh(self) -> None:
         """Take in shards that have appeared since."""
-        for index in sorted(self.folder.glob("*.index.npy")):
+        for index in sorted(self.folder.glob(f"*{INDEX}*")):
             if index.name in self._known:
                 continue
-            data = index.with_name(index.name.replace(".index.npy", ".data.npy"))
+            data = index.with_name(index.name.replace(INDEX, ".data"))
+            rows: NDArray[Any] | SealedRows
             try:
-                entries = np.load(index)
-                rows = np.load(data, mmap_mode="r")
+                if self.seal:
+                    entries, rows = SealedRows(self.seal, index).whole(), SealedRows(self.seal, data)
+                else:
+                    entries, rows = np.load(index), np.load(data, mmap_mode="r")
             except (OSError, ValueError):
                 continue  # another process has just dropped it
             self._known.add(index.name)
@@ -126,8 +140,8 @@ class Shelf:
         entries = np.zeros(len(keys), dtype=[("key", f"V{KEY_BYTES}"), ("length", np.int64)])
         entries["key"] = np.array(keys, dtype=f"V{KEY_BYTES}")
         entries["length"] = lengths
-        _save_array(self.folder / f"{name}.data.npy", rows)
-        _save_array(self.folder / f"{name}.index.npy", entries)
+        sealed.save_array(self.folder / f"{name}.data", rows, self.seal)
+        sealed.save_array(self.folder / f"{name}{INDEX}", entries, self.seal)
         self.refresh()
 
 
@@ -311,18 +325,6 @@ def _stored_form(rows: NDArray[Any], dtype: str) -> NDArray[Any]:
     return rows.astype(dtype)
 
 
-def _save_array(path: Path, array: NDArray[Any]) -> None:
-    work = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with work.open("wb") as stream:
-            with contextlib.suppress(OSError):
-                work.chmod(0o600)
-            np.save(stream, array)
-        work.replace(path)
-    finally:
-        work.unlink(missing_ok=True)
-
-
 @dataclass(frozen=True)
 class Entry:
     """One space on disk, for `lightune cache show`."""
@@ -345,9 +347,7 @@ def entries() -> list[Entry]:
             known = json.loads(description.read_text())
             files = list(description.parent.iterdir())
             size = sum(file.stat().st_size for file in files)
-            number = sum(
-                len(np.load(file, mmap_mode="r")) for file in files if file.name.endswith(".index.npy")
-            )
+            number = sum(num_rows(file) for file in files if INDEX in file.name)
             used = description.stat().st_mtime
             found.append(
                 Entry(
@@ -379,11 +379,13 @@ def make_room(limit_bytes: int, needed_bytes: int, keep: Container[str]) -> list
     return dropped
 
 
-def clear(names: Sequence[str] | None = None) -> int:
-    """Remove spaces (all of them for None); returns the bytes freed."""
+def clear(names: Sequence[str] | None = None, *, is_secure: bool = False) -> int:
+    """Remove spaces (all of them for None), `is_secure`: overwritten before; returns the bytes freed."""
     freed = 0
     for entry in entries():
         if names is None or entry.name in names:
+            for file in (store_folder() / entry.name).iterdir() if is_secure else ():
+                overwrite(file)
             shutil.rmtree(store_folder() / entry.name, ignore_errors=True)
             freed += entry.bytes
     return freed

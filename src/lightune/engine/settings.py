@@ -48,6 +48,10 @@ class CacheSettings(Settings):
     dtype: Literal["float16", "float32"] = Field("float16", description="how activations are stored")
     off: bool = Field(False, description="do not store activations: read the data again every epoch")
 
+    encrypt: bool = Field(
+        False, description="encrypt stored activations with the key in LIGHTUNE_CACHE_KEY (AES-256-GCM)"
+    )
+
     @field_validator("limit")
     @classmethod
     def _limit_is_a_size(cls, value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lightune.backbones.transformer import Transformer
     from lightune.core.tokens import Batch
 
+PRIVATE_STEPS, PRIVATE_EPOCHS = 12, 6  # steps an epoch, and epochs, of private training
 TRAINED_FILE = "trained.safetensors"
 Schedule = Literal["linear", "cosine", "onecycle", "constant"]
 
@@ -62,6 +64,8 @@ class Method(ABC):
     """What of the network can be read once and stored."""
     head: str = "standard"
     """The head it gets unless the person says `--head`."""
+    unsafe_privately = ""
+    """Why it cannot keep the promise of differential privacy."""
     opens_with: Literal["peft", "transformers", "lightune"] = "lightune"
 
     def __init__(self, settings: MethodSettings, head: str) -> None:
@@ -71,6 +75,16 @@ class Method(ABC):
     @abstractmethod
     def recipe(self, num_rows: int) -> Recipe:
         """Learning rate, epochs and schedule for a training set of `num_rows`."""
+
+    def private_recipe(self, num_rows: int) -> Recipe:
+        """The same for private training: the rows of a step share its noise, so large steps are good."""
+        usual = self.recipe(num_rows)
+        rows = max(usual.batch_rows, 2 ** round(math.log2(max(2, num_rows / PRIVATE_STEPS))))
+        epochs = max(usual.epochs, PRIVATE_EPOCHS)
+        reason = f"{usual.reason}; with noise, larger steps and more of them"
+        return Recipe(
+            usual.learning_rate, usual.head_learning_rate, epochs, "cosine", reason, batch_rows=rows
+        )
 
     @abstractmethod
     def apply(self, backbone: Transformer) -> None:

@@ -6,6 +6,7 @@ Linear probing (Alain and Bengio 2016, arXiv:1610.01644) on mean-pooled states (
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import Field
@@ -45,6 +46,12 @@ class Head(Method):
         epochs = 20 if num_rows >= 1000 else 40
         rate = 5e-3 if self.head in POOLED else 1e-3
         return Recipe(rate, rate, epochs, "cosine", "a head on frozen features learns fast and cheaply")
+
+    def private_recipe(self, num_rows: int) -> Recipe:
+        """Twice the rate: DP-SGD on 6,400 movie sentences was best so (docs/log.md, 2026-11-25)."""
+        found = super().private_recipe(num_rows)
+        rate = 2 * found.learning_rate
+        return replace(found, learning_rate=rate, head_learning_rate=rate)
 
     def frozen_depth(self, depth: int) -> int:
         """All of it."""

@@ -9,6 +9,7 @@ answer beside it: the network starts as `head` does and learns what to add.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -54,6 +55,12 @@ class Side(Method):
             epochs = 2 if num_rows >= 3000 else 3
             return Recipe(1.5e-3, 1.5e-3, epochs, "onecycle", reason, batch_rows=64)
         return Recipe(1e-3, 1e-3, 10 if num_rows >= 200 else 20, "onecycle", reason)
+
+    def private_recipe(self, num_rows: int) -> Recipe:
+        """Five times the rate, four epochs: on 6,400 movie sentences (docs/log.md, 2026-11-25)."""
+        found = super().private_recipe(num_rows)
+        rate = 5 * found.learning_rate
+        return replace(found, learning_rate=rate, head_learning_rate=rate, epochs=max(4, found.epochs - 2))
 
     def frozen_depth(self, depth: int) -> int:
         """All of it."""

@@ -35,6 +35,7 @@ class Card:
         loading: Python lines that open the run without lightune; empty when only lightune can.
         decisions: (what, value, reason).
         language: a code such as "en"; empty when unknown.
+        privacy: what is promised of the training rows, and what is not; [] for a usual run.
         is_peft: whether the folder is a PEFT adapter.
     """
 
@@ -52,6 +53,7 @@ class Card:
     advice: list[str] = field(default_factory=list)
     language: str = ""
     is_peft: bool = True
+    privacy: list[str] = field(default_factory=list)
 
 
 def write_card(path: Path, card: Card) -> None:
@@ -67,6 +69,7 @@ def render(card: Card) -> str:
         _what_it_is(card),
         _results(card),
         _training_data(card),
+        _privacy(card),
         _use(card),
         _limits(card),
         _settings(card),
@@ -142,6 +145,10 @@ def _training_data(card: Card) -> str:
         more = f" and {len(card.labels) - MAX_LABELS} more" if len(card.labels) > MAX_LABELS else ""
         lines.append(f"Labels: {', '.join(map(_inline, card.labels[:MAX_LABELS]))}{more}.")
     return "\n\n".join(lines) if len(lines) > 1 else ""
+
+
+def _privacy(card: Card) -> str:
+    return "## Privacy\n\n" + "\n".join(f"- {_inline(line)}" for line in card.privacy) if card.privacy else ""
 
 
 def _use(card: Card) -> str:

@@ -33,6 +33,8 @@ class Report:
         mistakes: worst first: row, probability, cells (what stands above one -> `Shown`).
         reliability: (low, high, probability, share right, rows).
         calibration: temperature, and the calibration error by split, before and after.
+        privacy: what is promised of the training rows, and what is not.
+        num_hidden: problems of the data that are counted only; shows_texts: whether rows may be quoted.
         plan: predicted_seconds, seconds, predicted_peak_memory_bytes, peak_memory_bytes, and more.
     """
 
@@ -55,6 +57,9 @@ class Report:
     truncation: str = ""
     splits: str = ""
     advice: list[str] = field(default_factory=list)
+    privacy: list[str] = field(default_factory=list)
+    num_hidden: int = 0
+    shows_texts: bool = True
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -74,13 +79,28 @@ def render(report: Report) -> str:
         _scatter(report),
         worst_mistakes(report.mistakes),
         _calibration(report),
+        _privacy(report),
         _data(report),
         _decisions(report),
         _plan(report),
-        "<footer>Written by lightune on this computer. Nothing was sent anywhere; this page loads nothing. "
-        "It may quote rows of your data: share it with the same care.</footer>",
+        _footer(report),
     ]
     return page(report.title, "".join(body))
+
+
+def _footer(report: Report) -> str:
+    quotes = (
+        "It may quote rows of your data: share it with the same care."
+        if report.shows_texts
+        else "It quotes no row of your data (--report.examples on would)."
+    )
+    local = "Written by lightune on this computer. Nothing was sent anywhere; this page loads nothing."
+    return f"<footer>{local} {quotes}</footer>"
+
+
+def _privacy(report: Report) -> str:
+    """What is promised of the training rows, and what is not."""
+    return section("What it gives away", "", *(paragraph(line) for line in report.privacy))
 
 
 def _worth(report: Report) -> str:
@@ -238,6 +258,8 @@ def _data(report: Report) -> str:
     left = len(report.problems) - len(shown)
     more = f"And {left:,} more: lightune check shows all of them." if left else ""
     none = "" if rows else "No problem was found in the data."
+    if report.num_hidden:
+        none = f"{report.num_hidden:,} problems were found; lightune check shows them with the rows."
     problems = table(("Problem", "File", "Line", "What it is"), rows, numbers=(2,))
     parts = (
         paragraph(report.splits),

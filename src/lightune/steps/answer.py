@@ -24,6 +24,7 @@ from lightune.run import Run, load
 from lightune.runs.folder import RunState, read_state
 from lightune.steps.fill import form_of
 from lightune.steps.gather import examples_of, no_label
+from lightune.steps.mask import masked_table
 from lightune.tasks.base import Task
 
 
@@ -210,6 +211,8 @@ def labelled(
     state = read_state(folder)
     splits = read(data, settings)
     table = splits.test or splits.train
+    if state.extra.get("masks"):
+        table = masked_table(table, state.text)
     wanted_text = text or (tuple(state.text) if all(name in table.columns for name in state.text) else None)
     wanted_label = label or (state.label if state.label in table.columns else None)
     columns, profile = _columns_to_assess(

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 BASELINE_SECONDS_A_ROW = 6e-4  # TF-IDF and logistic regression, 4,000 short rows in 2.5 s (2 cores, 2026-11)
 SAVING_SECONDS = 1.0
+PRIVATE_COST = 2.0  # a private step against a usual one
 BASELINE_BYTES, BASELINE_BYTES_A_ROW = 20 * 10**6, 14_000  # 6,000 short rows: 104 MB (2026-11)
 
 
@@ -92,11 +93,16 @@ def predict(
 
     `known` is an earlier calibration of the same run, with other epochs.
     """
-    known = known or calibration_of(prepared, gathered, descent)
+    known = known or _as_trained(request, calibration_of(prepared, gathered, descent))
     sizes = sizes_of(prepared, gathered, descent, fixed=spent, missing=0)
     times = 1 + request.folds + request.seeds
     sizes = replace(sizes, epochs=sizes.epochs * times, steps=sizes.steps * times)
     return Planned(_cost(known, sizes, prepared, descent), known)
+
+
+def _as_trained(request: Request, known: Calibration) -> Calibration:
+    """A private step finds the gradient of every row."""
+    return replace(known, step=PRIVATE_COST * known.step) if request.privacy.is_private else known
 
 
 def _cost(known: Calibration, sizes: Sizes, prepared: Prepared, descent: Descent) -> Cost:
@@ -249,7 +255,7 @@ def _unread_cost(
     prepared = open_unread(request, gathered, source, method)
     descent = resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
     fixed = gathered.seconds + time.perf_counter() - started
-    known = calibration_of(prepared, gathered, descent, is_read=False)
+    known = _as_trained(request, calibration_of(prepared, gathered, descent, is_read=False))
     rows = np.arange(prepared.tokens.num_examples)
     is_to_read = prepared.cut and not is_read
     missing = engine_plan.padded_tokens(prepared.tokens, rows, READ_TOKENS) if is_to_read else 0

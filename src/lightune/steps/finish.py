@@ -86,7 +86,7 @@ def summarise(outcome: Outcome, output: Path, spread: dict[str, Any], planned: P
             name: {key: list(pair) for key, pair in one.intervals.items()}
             for name, one in outcome.measured.items()
         },
-        "final_loss": losses[-1]["train_loss"],
+        "final_loss": losses[-1].get("train_loss"),  # a private run tells none
         "epochs": losses,
         "best_epoch": outcome.progress.best_epoch,
         "seconds": seconds,
@@ -107,6 +107,10 @@ def summarise(outcome: Outcome, output: Path, spread: dict[str, Any], planned: P
         "calibration": outcome.trusted.calibration,
         "knows_familiar": outcome.trusted.region is not None,
     }
+    if outcome.private:
+        summary["privacy"] = outcome.private
+    if outcome.request.privacy.mask == "on":
+        summary["masked"] = gathered.altered.masked
     return summary | {name: one for name, one in spread.items() if one}
 
 

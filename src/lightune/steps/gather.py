@@ -28,6 +28,7 @@ from lightune.data.read import read
 from lightune.data.sides import find_sides, looks_like_sides
 from lightune.data.split import k_folds, split
 from lightune.request import Request
+from lightune.steps.alter import Altered, alter
 from lightune.tasks.base import Task
 
 UNBALANCED = 3.0  # largest class over smallest, from which classes are weighed
@@ -55,6 +56,7 @@ class Gathered:
     split_text: str
     seconds: float
     groups: list[object] | None
+    altered: Altered
 
     def part(self, rows: Ints) -> list[Example]:
         """The examples with these numbers."""
@@ -84,6 +86,7 @@ def gather(request: Request, show: Show) -> Gathered:
     profile = profile_of(request, splits, known)
     name = choose_task(request, splits, profile, len(known.text), decisions)
     require_texts(name, known, splits.train)
+    splits, altered = alter(request, splits, known, name, decisions)
     problems = check(splits, known, task=name, delimiter=request.data_settings.delimiter)
     stop_on_fatal(problems)
     task = plugins.load(tasks, name, Task)()  # type: ignore[type-abstract]
@@ -118,6 +121,7 @@ def gather(request: Request, show: Show) -> Gathered:
         split_text=f"{words[0]} ({words[1]})",
         seconds=time.perf_counter() - began,
         groups=groups,
+        altered=altered,
     )
 
 
@@ -357,6 +361,11 @@ def _balance(request: Request, task: Task, examples: list[Example], decisions: D
         return
     counts = Counter(example.gold for example in examples)
     ratio = max(counts.values()) / min(counts.values())
+    if request.privacy.is_private:
+        decisions.add(
+            "class weights", "off", "private: they are counts of the training labels, without noise"
+        )
+        return
     if wanted == "on" or ratio > UNBALANCED:
         task.balance(examples)
         decisions.add("class weights", "on", f"the largest class is {ratio:.1f} times the smallest")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from lightune.core.errors import UserError
 from lightune.core.paths import is_disk_full
 from lightune.engine.checkpoint import Progress
 from lightune.engine.loop import Descent
+from lightune.privacy.promise import promise
 from lightune.request import Request
 from lightune.runs.card import Card, write_card
 from lightune.runs.familiar import write_region
@@ -40,6 +42,7 @@ class Outcome:
     plan: dict[str, Any]
     seconds: dict[str, float]
     trusted: Trust = field(default_factory=Trust)
+    private: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -89,7 +92,24 @@ def settings_of(outcome: Outcome) -> dict[str, Any]:
         "train": train,
         "method": outcome.prepared.method.settings.model_dump(),
         "cache": request.cache.model_dump(),
+        "privacy": {
+            **request.privacy.model_dump(exclude_defaults=True),
+            **_resolved_privacy(outcome.private),
+        },
+        "report": request.report.model_dump(),
     }
+
+
+def _resolved_privacy(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a private run belongs into run.toml; noise and steps follow from the rest."""
+    names = ("delta", "clip", "accountant", "noise", "steps")
+    return {name: record[name] for name in names if name in record}
+
+
+def _extra(outcome: Outcome) -> dict[str, Any]:
+    known: dict[str, Any] = {"masks": True} if outcome.request.privacy.mask == "on" else {}
+    canaries = outcome.gathered.altered.canaries
+    return {**known, "canaries": canaries} if canaries else known
 
 
 def run_state(outcome: Outcome) -> RunState:
@@ -109,6 +129,7 @@ def run_state(outcome: Outcome) -> RunState:
         model=outcome.summary["model"],
         language=gathered.language,
         version=lightune.__version__,
+        extra=_extra(outcome),
     )
 
 
@@ -165,6 +186,7 @@ def card_of(outcome: Outcome, output: Path) -> Card:
         advice=outcome.advice,
         language=gathered.language,
         is_peft=prepared.method.opens_with == "peft",
+        privacy=promise(outcome.private),
     )
 
 
@@ -173,6 +195,7 @@ def report_of(outcome: Outcome, output: Path) -> Report:
     from lightune.evaluate.calibration import reliability
 
     gathered, prepared = outcome.gathered, outcome.prepared
+    shows_texts = outcome.request.shows_texts
     main, task = outcome.main, gathered.task
     targets = prepared.targets
     is_numbers = task.kind == "number"
@@ -206,10 +229,13 @@ def report_of(outcome: Outcome, output: Path) -> Report:
         labels=list(task.labels),
         confusion=confusion(task, main, targets) if main else None,
         scatter=scatter,
-        mistakes=mistakes(gathered, main) if main else [],
+        mistakes=mistakes(gathered, main) if main and shows_texts else [],
         reliability=rows,
         calibration=outcome.trusted.calibration,
-        problems=gathered.problems,
+        problems=gathered.problems if shows_texts else [],
+        num_hidden=0 if shows_texts else len(gathered.problems),
+        shows_texts=shows_texts,
+        privacy=promise(outcome.private),
         plan=outcome.plan,
         truncation=prepared.encoded.describe(),
         splits=gathered.split_text,

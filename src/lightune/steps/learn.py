@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,9 @@ TOKENS_OF_VECTORS = 2048  # a step of more pieces than one runs twice
 def resolve_descent(request: Request, prepared: Prepared, num_rows: int, decisions: Decisions) -> Descent:
     """Fill in what the person left open, from the method's recipe."""
     asked = request.train
-    recipe = prepared.method.recipe(num_rows)
+    is_private = request.privacy.is_private
+    method = prepared.method
+    recipe = method.private_recipe(num_rows) if is_private else method.recipe(num_rows)
     known = {
         "epochs": asked.epochs or recipe.epochs,
         "learning_rate": asked.learning_rate or recipe.learning_rate,
@@ -49,8 +52,8 @@ def resolve_descent(request: Request, prepared: Prepared, num_rows: int, decisio
         optimizer=asked.optimizer,
         warmup=asked.warmup,
         weight_decay=asked.weight_decay,
-        clip=asked.clip,
-        patience=asked.patience,
+        clip=0.0 if is_private else asked.clip,  # a private step clips row by row
+        patience=0 if is_private and "patience" not in asked.model_fields_set else asked.patience,
         seed=request.seed,
     )
 
@@ -79,6 +82,7 @@ def learn(
     task, backbone = gathered.task, prepared.backbone
     began = time.perf_counter()
     by_epoch: list[np.ndarray] = []
+    private = prepared.private
 
     def validate() -> dict[str, float]:
         logits = predict_logits(prepared, task, held)
@@ -91,21 +95,13 @@ def learn(
             "score": metrics[task.best_by],
         }
 
-    work = Work(
-        model=backbone.model,
-        forward=prepared.forward,
-        start_training=lambda: prepared.method.start_training(backbone, prepared.cut),
-        losses=task.losses,
-        weigh=lambda some: task.weigh(prepared.tokens, some),
-        tokens=prepared.tokens,
-        targets=prepared.targets,
-        rows=rows,
-        pad_id=backbone.pad_id,
-        device=backbone.device,
-        head_prefixes=head_prefixes(backbone),
+    work = replace(
+        work_of(prepared, task, rows),
         validate=validate if len(held) else None,
-        together=Together(task.pool, task.loss) if task.is_joint else None,
+        ability=private.ability if private else None,
     )
+    if private:
+        work = replace(work, start_training=lambda: stand_still(backbone))
     total = int(np.ceil(len(rows) / descent.batch_rows)) * descent.epochs
     with show.bar(f"training ({prepared.method.name})", total) as bar:
         progress = fit(work, descent, folder=folder, bar=bar)
@@ -125,6 +121,30 @@ def learn(
             hint=f"Lower the learning rate: --train.learning-rate {descent.learning_rate / 10:g}",
         )
     return progress
+
+
+def stand_still(backbone: Transformer) -> None:
+    """No dropout: a private step has noise enough, and the gradient of a row can then be checked."""
+    backbone.model.eval()
+
+
+def work_of(prepared: Prepared, task: Task, rows: Ints) -> Work:
+    """What the loop works on, but for what a run adds to it."""
+    backbone = prepared.backbone
+    return Work(
+        model=backbone.model,
+        forward=prepared.forward,
+        start_training=lambda: prepared.method.start_training(backbone, prepared.cut),
+        losses=task.losses,
+        weigh=lambda some: task.weigh(prepared.tokens, some),
+        tokens=prepared.tokens,
+        targets=prepared.targets,
+        rows=rows,
+        pad_id=backbone.pad_id,
+        device=backbone.device,
+        head_prefixes=head_prefixes(backbone),
+        together=Together(task.pool, task.loss) if task.is_joint else None,
+    )
 
 
 def predict_logits(prepared: Prepared, task: Task, rows: Ints) -> np.ndarray:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from lightune import methods
 from lightune.backbones.base import Tap
 from lightune.backbones.encode import Encoded, Limits, choose_limits
+from lightune.backbones.made_up import random_texts
 from lightune.backbones.opening import open_backbone
 from lightune.backbones.precision import Precision, Speeds, attending, computing, kernel_name
 from lightune.backbones.source import Source, resolve
@@ -36,9 +38,12 @@ from lightune.tasks.base import Intervals, Prediction, Task
 if TYPE_CHECKING:
     import torch
 
+    from lightune.privacy.descent import PrivateDescent
+
 Reader = Callable[[Batch], "Mapping[Tap, torch.Tensor]"]
 # 100 movie sentences, 3 draws: side 0.70, head 0.68, LoRA 0.61, at 8, 5 and 17 s (MiniLM, 2 cores, 2026-11).
 FEW_ROWS, FEW_ROWS_METHOD = 300, "side"
+PRIVATE_METHOD = "head"  # the fewest numbers to hide in noise
 SCALE_ROWS = 1024  # training rows that a head's fixed scale is taken from
 
 
@@ -84,6 +89,7 @@ class Prepared:
     held_logits: NDArray[Any] | None = None  # of the validation rows, by the epoch that is kept
     untouched: NDArray[Any] | None = None  # logits of the tested rows before training
     untouched_written: Written | None = None  # likewise the texts it wrote
+    private: PrivateDescent | None = None  # how it is trained, where that is private
 
     @property
     def tokens(self) -> Tokens:
@@ -122,8 +128,11 @@ def choose_method(request: Request, gathered: Gathered) -> Method:
     """The method asked for, with its settings and head; for few rows the one that needs least of them."""
     num_rows, decisions = len(gathered.train), gathered.decisions
     name, why = request.method_name, "as asked"
-    if is_open(request) and num_rows < FEW_ROWS and gathered.task.kind != "text":
+    is_private = request.privacy.is_private
+    if is_open(request) and num_rows < FEW_ROWS and not is_private and gathered.task.kind != "text":
         name, why = FEW_ROWS_METHOD, f"{num_rows} rows are too few for changes to the whole model"
+    elif is_open(request) and is_private and gathered.task.kind != "text":
+        name, why = PRIVATE_METHOD, "private: a race would spend epsilon once for each method"
     elif request.method == "auto":
         why = "light and accurate, and the safe choice where a race cannot be decided"
     kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
@@ -140,6 +149,8 @@ def head_of(kind: type[Method], request: Request, task: Task) -> str:
         UserError: a pooling was asked for where there is nothing to pool.
     """
     head = kind.head if request.head == "auto" else request.head
+    if request.head == "auto" and head == "standard" and request.privacy.is_private and not task.is_per_token:
+        head = "mean"  # the noise on a pooler's weights, a hundred thousand and more, drowns the rest
     if task.kind == "text" and request.head == "auto":
         return "standard"
     if task.kind == "vectors":
@@ -187,7 +198,11 @@ def prepare(
         prepared.filled = filled
         prepared.forward = make_forward(method, backbone, taps, filled.read, pace)
         prepared.seconds["activations"] = filled.seconds
-    _fit_head(method, backbone, prepared.tokens, gathered.train, taps, filled)
+    tokens, rows = prepared.tokens, gathered.train
+    if request.privacy.is_private:  # the scale must not show what the training rows are like
+        tokens = random_texts(backbone.tokenizer, taken_types=backbone.takes_types)
+        rows, filled = np.arange(tokens.num_examples), None
+    _fit_head(method, backbone, tokens, rows, taps, filled)
     return prepared
 
 
@@ -206,7 +221,8 @@ def _spaces(
     backbone: Transformer, taps: tuple[Tap, ...], pace: Pace, cache: CacheSettings
 ) -> dict[Tap, store.Space]:
     kernel = kernel_name(backbone.device, pace.precision)
-    return {tap: store.space_of(backbone, tap, cache.dtype, kernel) for tap in taps}
+    spaces = {tap: store.space_of(backbone, tap, cache.dtype, kernel) for tap in taps}
+    return {tap: replace(space, is_sealed=cache.encrypt) for tap, space in spaces.items()}
 
 
 def open_unread(request: Request, gathered: Gathered, source: Source, method: Method) -> Prepared:
@@ -223,7 +239,8 @@ def open_unread(request: Request, gathered: Gathered, source: Source, method: Me
     method.apply(backbone)
     taps = choose_taps(method, backbone, decisions)
     targets = gathered.task.targets(gathered.examples)
-    backbone.start_outputs(gathered.task.prior(targets[gathered.train]))
+    if not request.privacy.is_private:  # a prior is a count of the training labels
+        backbone.start_outputs(gathered.task.prior(targets[gathered.train]))
     forward = make_forward(method, backbone, taps, None, pace)
     seconds = {"load": loaded - began, "tokenize": tokenised - loaded, "activations": 0.0}
     return Prepared(backbone, method, encoded, limits, targets, taps, None, forward, pace, seconds)

@@ -25,7 +25,7 @@ from lightune.engine.loop import Descent
 from lightune.engine.settings import parse_seconds
 from lightune.methods.base import Method
 from lightune.request import Request
-from lightune.steps import cost, finish, folds, learn, measure, seeds
+from lightune.steps import cost, finish, folds, learn, measure, private, seeds
 from lightune.steps.cost import Planned, show_seconds
 from lightune.steps.gather import Gathered
 from lightune.steps.prepare import FEW_ROWS, Prepared, head_of, is_open, prepare
@@ -46,6 +46,7 @@ class Contender:
     progress: Progress
     decisions: list[Decision]
     spread: dict[str, Any] = field(default_factory=dict)
+    private: dict[str, Any] = field(default_factory=dict)
 
     @property
     def score(self) -> float:
@@ -79,7 +80,7 @@ class Ground:
 def is_race(request: Request, gathered: Gathered) -> bool:
     """Whether `auto` has enough rows to choose by, and nothing was said that only one method understands."""
     has_rows = len(gathered.train) >= FEW_ROWS and len(gathered.validation) >= ENOUGH_HELD
-    is_once = not (request.folds or request.seeds)
+    is_once = not (request.folds or request.seeds or request.privacy.is_private)  # or epsilon is spent again
     return is_open(request) and has_rows and is_once and gathered.task.kind != "text"
 
 
@@ -97,7 +98,8 @@ def alone(ground: Ground, method: Method) -> Contender:
     }
     ground.enter()
     progress = _train(ground, prepared, descent, ground.work)
-    return Contender(prepared, descent, planned, progress, list(gathered.decisions.taken), spread)
+    record = private.finish_private(prepared.private, progress, len(gathered.train))
+    return Contender(prepared, descent, planned, progress, list(gathered.decisions.taken), spread, record)
 
 
 def race(ground: Ground) -> Contender:
@@ -184,6 +186,7 @@ def _prepare(
     request, gathered = ground.request, ground.gathered
     prepared = prepare(request, gathered, ground.source, method, ground.show, others=others)
     descent = learn.resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
+    private.go_private(request, prepared, gathered, descent)
     return prepared, descent, cost.predict(request, prepared, gathered, descent, spent=ground.spent)
 
 

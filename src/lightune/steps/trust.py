@@ -39,11 +39,16 @@ class Trust:
     seconds: float = 0.0
 
 
-def look(prepared: Prepared, gathered: Gathered, measured: dict[str, Measured]) -> Trust:
-    """Fit temperature and region; the task's probabilities are scaled from here on."""
+def look(
+    prepared: Prepared, gathered: Gathered, measured: dict[str, Measured], *, is_private: bool = False
+) -> Trust:
+    """Fit temperature and region; the task's probabilities are scaled from here on.
+
+    A private run keeps no region: it is the mean and the spread of the training rows, without noise.
+    """
     began = time.perf_counter()
     found = Trust(calibration=calibrate(prepared, gathered, measured))
-    if gathered.task.kind in WATCHED:
+    if gathered.task.kind in WATCHED and not is_private:
         found.region = familiar_region(prepared, gathered)
     found.seconds = time.perf_counter() - began
     return found

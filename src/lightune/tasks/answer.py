@@ -45,6 +45,7 @@ class Answer(Task):
     """The answer's place in a context."""
 
     name = "answer"
+    points_into_text = True
     summary = "the place in a context that answers a question"
     kind = "text spans"
     auto_class = "AutoModelForQuestionAnswering"

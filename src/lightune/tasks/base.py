@@ -70,6 +70,8 @@ class Task(ABC):
     is_able = False  # the untouched model answers already: it is a rung of its own
     weighs_by_itself = True  # rare classes are weighed up without being asked to
     has_second_round = False  # some questions can be asked only once the answers to others are known
+    unsafe_privately = ""  # why it cannot keep the promise of differential privacy
+    points_into_text = False  # its answers are places in the text, or words of it
     cuts_long = ""  # what the task itself does with long texts, in words
     temperature: float | None = None  # logits are divided by it before they become probabilities
 

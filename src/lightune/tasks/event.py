@@ -86,6 +86,7 @@ class Event(Task):
     """Triggers, their types, and arguments with roles."""
 
     name = "event"
+    points_into_text = True
     summary = "events: triggers with a type, arguments with roles"
     kind = "events"
     auto_class = "AutoModelForTokenClassification"

@@ -43,6 +43,7 @@ class Relation(Classify):
     """One relation, or none, for every pair of entities."""
 
     name = "relation"
+    points_into_text = True
     summary = "the relation of two marked entities, or none"
     best_by = "f1"
     added = ("relation", "probability")

@@ -41,6 +41,9 @@ class Retrieve(Task):
     """A unit vector for every text."""
 
     name = "retrieve"
+    unsafe_privately = (
+        "its loss holds the rows of a step against each other, so no row has a gradient of its own"
+    )
     summary = "vectors of texts: those that belong together are near"
     kind = "vectors"
     auto_class = "AutoModel"

@@ -46,6 +46,7 @@ class Tag(Task):
     """One tag for every word."""
 
     name = "tag"
+    points_into_text = True
     summary = "a tag for every word, or spans with a type"
     kind = "tags"
     auto_class = "AutoModelForTokenClassification"
