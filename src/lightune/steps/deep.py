@@ -28,6 +28,7 @@ from lightune.explain.label_errors import label_errors, require_cleanlab
 from lightune.explain.neighbours import directions, near_duplicates, outliers
 from lightune.explain.opinions import by_states, by_words, together
 from lightune.methods.base import Method
+from lightune.privacy.settings import require_usual
 from lightune.request import SLOW_BUT_SURE, Request
 from lightune.runs.findings import write_findings_page
 from lightune.steps.folds import out_of_fold
@@ -64,6 +65,7 @@ def look_deeper(request: Request, output: str | None, show: Show) -> dict[str, A
         UserError: as `check`, or a task whose rows have no one vector.
     """
     began = time.perf_counter()
+    require_usual(request.privacy, "check --deep")
     result = inspect(request, show)
     if any(one["is_fatal"] for one in result["problems"]):
         show.warn("the deep checks wait until what stops training is mended")
