@@ -182,7 +182,8 @@ def test_config_of_a_usual_run_can_be_given_again(tiny, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [
-        ({"folds": 3}, "spend epsilon again"),
+        ({"folds": 3}, "epsilon again"),
+        ({"seeds": 3}, "epsilon again"),
         ({"groups": {"train": {"class_weights": "on"}}}, "counts the labels"),
         ({"groups": {"train": {"clip": "1"}}}, "no effect"),
     ],
