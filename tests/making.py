@@ -148,7 +148,7 @@ def _spans(text: str) -> list[dict[str, Any]]:
     ]
 
 
-def train_tiny(folder: Path, model: Path, **asked: Any) -> dict[str, Any]:
+def train_tiny(folder: Path, model: Path | str = "auto", **asked: Any) -> dict[str, Any]:
     """Run the whole line on 48 synthetic sentences; returns the JSON summary."""
     from lightune.api import run_train
     from lightune.core.progress import Show

@@ -47,7 +47,7 @@ PLUGIN_FOLDERS = {
     "history": "Baseline",
     "history.language": "LanguageModel",
 }
-PUBLIC = ["Run", "UserError", "check", "compare", "load", "plan", "train"]
+PUBLIC = ["Run", "UserError", "check", "compare", "load", "load_many", "plan", "train"]
 SOURCES = python_files("src")
 
 

@@ -16,13 +16,22 @@ from lightune.core.machine import bound_kernel_caches
 if TYPE_CHECKING:
     from lightune.api import check, compare, plan, train
     from lightune.run import Run, load
+    from lightune.steps.route import load_many
 
 bound_kernel_caches()
 
 __version__ = "0.1.0"
-__all__ = ["Run", "UserError", "check", "compare", "load", "plan", "train"]
+__all__ = ["Run", "UserError", "check", "compare", "load", "load_many", "plan", "train"]
 
-_HOMES = {"Run": "run", "load": "run", "check": "api", "compare": "api", "plan": "api", "train": "api"}
+_HOMES = {
+    "Run": "run",
+    "load": "run",
+    "check": "api",
+    "compare": "api",
+    "load_many": "steps.route",
+    "plan": "api",
+    "train": "api",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -53,6 +53,8 @@ class Request:
     seeds: int = 0
     resume: bool = False
     overwrite: bool = False
+    start: str | None = None
+    labels: tuple[str, ...] | None = None
     groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -138,6 +140,8 @@ class Request:
         from lightune.methods.base import Method
 
         kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
+        if kind.unfit and self.start is None:
+            raise UserError(f"no training can start with {name}: {kind.unfit}", hint="Try --method lora.")
         return build(kind.Settings, "method", self.groups.get("method", {}))
 
     def fingerprint(self) -> str:

@@ -12,7 +12,7 @@ from lightune.core.errors import UserError
 from lightune.core.progress import Show
 from lightune.core.rows import Example, Row
 from lightune.request import check_precision
-from lightune.runs.folder import RunState, read_state
+from lightune.runs.folder import RunState, Told, read_state
 
 if TYPE_CHECKING:
     import torch
@@ -257,32 +257,38 @@ class Run:
                 )
 
 
-def load(folder: str | Path, show: Show | None = None) -> Run:
-    """Open a run folder; its backbone is found by address, then by digest in the known places.
+def load(
+    folder: str | Path,
+    show: Show | None = None,
+    *,
+    model: str | None = None,
+    labels: Sequence[str] | None = None,
+) -> Run:
+    """Open a run folder, or an adapter folder of plain peft.
+
+    Args:
+        model: where its backbone is; else it is found by address, then by digest in the known places.
+        labels: what the outputs of a plain adapter are called, where no file says it.
 
     Raises:
-        UserError: no run there, the backbone is nowhere, or its bytes have changed.
+        UserError: no run there, the backbone is nowhere, or something is not what was trained.
     """
-    folder = Path(folder)
-    state = read_state(folder)
-    from lightune import methods, tasks
-    from lightune.backbones.opening import open_backbone
-    from lightune.backbones.source import Source, require_whole
-    from lightune.core import plugins
-    from lightune.methods.base import Method
-    from lightune.tasks.base import Task
+    run = open_run(Path(folder), show, Told(model, tuple(labels) if labels is not None else None))
+    run.backbone.merge()
+    return run
 
-    task = plugins.load(tasks, state.task, Task)()  # type: ignore[type-abstract]
-    task.restore(state.task_state)
-    kind = plugins.load(methods, state.method, Method)  # type: ignore[type-abstract]
-    method = kind(kind.Settings(**state.method_settings), state.head)
-    found = find_backbone(state, show or Show(is_quiet=True))
-    source = Source(folder=found, identifier=state.identifier, name=state.model, reason="the run's own")
-    for name in state.extra.get("weights", ()):
-        require_whole(folder / name)
+
+def open_run(folder: Path, show: Show | None, told: Told) -> Run:
+    """What `load` gives, the adapter still beside the weights."""
+    state = read_state(folder, told)
+    from lightune.backbones.opening import open_backbone
+    from lightune.runs.parts import method_of, source_of, task_of
+
+    task, method = task_of(state), method_of(state)
+    source = source_of(folder, state, show or Show(is_quiet=True), told.model)
     backbone = open_backbone(source, task.head_spec(), head=state.head, seed=0)
     method.load(backbone, folder)
-    backbone.merge()
+    state.limits = state.limits or backbone.widest()
     backbone.model.eval()
     run = Run(folder, state, task, method, backbone)
     run.metrics = read_metrics(folder)
@@ -295,36 +301,3 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 
     file = folder / "metrics.json"
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-
-
-def find_backbone(state: RunState, show: Show) -> Path:
-    """The folder of the backbone the run was trained on, by address and then by digest.
-
-    Raises:
-        UserError: it is nowhere, or what stands at its address is another model.
-    """
-    from lightune.backbones.digests import digest, find_by_digest
-    from lightune.backbones.source import resolve
-
-    wrong = None
-    for name in (state.identifier, state.model):
-        try:
-            folder = resolve(name, show, can_fetch=False).folder
-        except UserError:
-            continue
-        if folder is not None and digest(folder) == state.digest:
-            return folder
-        wrong = folder or wrong
-    found = find_by_digest(state.digest)
-    if found is not None:
-        return found
-    if wrong is not None:
-        raise UserError(
-            f"the model in {wrong} is not the one that this run was trained on (its bytes differ)",
-            hint="Put the original model back, or train again on this one.",
-        )
-    raise UserError(
-        f"the run's backbone {state.model!r} is not on this machine",
-        file=state.identifier,
-        hint=f"Fetch it with: lightune models get {state.model}  (or copy its folder to the path above).",
-    )

@@ -90,6 +90,16 @@ def _know_own_kinds(source: str) -> None:
         import lightune.backbones.recurrent  # noqa: F401 - registers its classes
 
 
+def make_room(model: nn.Module, tokenizer: Any) -> bool:
+    """Give `model` embeddings for all that the tokenizer knows, as peft does; whether it had too few."""
+    base: Any = model.base if isinstance(model, Headed) else model
+    if len(tokenizer) <= base.get_input_embeddings().weight.shape[0]:
+        return False
+    with quiet_transformers():
+        base.resize_token_embeddings(len(tokenizer))
+    return True
+
+
 def _class_for(source: str, spec: HeadSpec) -> str:
     """The transformers class that the task names; where it writes, that of the model's own kind."""
     if not spec.is_language_model:

@@ -25,6 +25,7 @@ def open_backbone(source: Source, spec: HeadSpec, *, head: str, seed: int) -> Tr
         identifier=source.identifier,
         digest=digest(source.folder) if source.folder else source.identifier,
         device=best_device(),
+        tokenizer_from=str(source.tokenizer or ""),
     )
 
 

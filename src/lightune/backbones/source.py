@@ -29,12 +29,14 @@ class Source:
         identifier: what a run records as its base model: a hub id, or the folder's path.
         name: short, for tables and file names.
         reason: where it comes from, in words.
+        tokenizer: where its tokenizer is, when not in `folder`.
     """
 
     folder: Path | None
     identifier: str
     name: str
     reason: str
+    tokenizer: Path | None = None
 
 
 def resolve(model: str, show: Show, *, can_fetch: bool) -> Source:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from lightune.backbones.loading import (
     WRITING_CLASS,
     load_model,
     load_tokenizer,
+    make_room,
     max_length_of,
     not_a_writer,
     writes_from_encoder,
@@ -41,10 +42,12 @@ class Transformer(Backbone):
         self, model: nn.Module, tokenizer: Any, *, identifier: str, digest: str, device: str
     ) -> None:
         self.tokenizer = tokenizer
+        self.tokenizer_folder = ""
         self.spec = HeadSpec("AutoModel", 0, "", ())
         self.peft_model: Any = None  # peft wrapper around the model, where a method made one
         self.bypass: Callable[[], AbstractContextManager[Any]] = nullcontext  # while open: no adapter acts
         self.can_merge = False
+        self.is_resized = False  # its vocabulary is larger than the pre-trained one
         self.splits_output = False
         self.records_below = False  # whether what runs below a cut keeps its gradient
         self.start_id: int | None = None  # where its decoder starts writing from what its encoder read
@@ -60,6 +63,7 @@ class Transformer(Backbone):
 
     def _adopt(self, model: nn.Module) -> None:
         self.model = model.to(self.device)
+        self.whole: Any = self.model  # what is called: peft's wrapper where a prompt goes in before the text
         self.structure = find_structure(self.model, self.probe())
         self.depth = self.structure.depth
         self.takes_types = "token_type_ids" in self.tokenizer.model_input_names
@@ -75,18 +79,28 @@ class Transformer(Backbone):
 
     @classmethod
     def load(
-        cls, source: str, spec: HeadSpec, *, head: str, identifier: str, digest: str, device: str = "cpu"
+        cls,
+        source: str,
+        spec: HeadSpec,
+        *,
+        head: str,
+        identifier: str,
+        digest: str,
+        device: str = "cpu",
+        tokenizer_from: str = "",
     ) -> Transformer:
         """Load `source` (a folder, or a hub id that the hub's own cache holds) with a head.
 
         Args:
             spec: the task's outputs.
             head: `standard` (that of `AutoModelFor...`), or a pooling: `mean`, `attention`, `first`, `last`.
+            tokenizer_from: where the tokenizer is, when not with the model; it may know more tokens.
         """
-        tokenizer = load_tokenizer(source)
+        tokenizer = load_tokenizer(tokenizer_from or source)
         model = load_model(source, spec, head, tokenizer)
+        is_resized = bool(tokenizer_from) and make_room(model, tokenizer)
         found = cls(model, tokenizer, identifier=identifier, digest=digest, device=device)
-        found.spec = spec
+        found.spec, found.is_resized, found.tokenizer_folder = spec, is_resized, tokenizer_from or source
         if spec.is_language_model and writes_from_encoder(model):
             found.spec = replace(spec, auto_class=WRITING_CLASS, peft_type="SEQ_2_SEQ_LM")
             found.start_id = int(model.config.decoder_start_token_id)  # type: ignore[arg-type,union-attr]
@@ -99,6 +113,12 @@ class Transformer(Backbone):
     def base(self) -> nn.Module:
         """The pre-trained part, without the head."""
         return self.model.get_submodule(self.structure.base)
+
+    def widest(self) -> dict[str, Any]:
+        """Limits, as JSON values, under which nothing is cut that the network takes."""
+        own = getattr(getattr(self.peft_model, "active_peft_config", None), "num_virtual_tokens", 0)
+        limits = Limits(self.max_length - int(own or 0), "truncate", 1, self.start_id)
+        return asdict(limits)
 
     def plain_options(self) -> dict[str, Any]:
         """What plain transformers must be told, beside the address, to load this backbone as lightune did."""
@@ -206,14 +226,16 @@ class Transformer(Backbone):
     def forward(self, batch: Batch) -> torch.Tensor:
         """Logits (B, C) of the whole network; (U, V), at the batch's units, of a language model."""
         if not self.spec.is_language_model:
-            return self.logits_of_output(self.model(**batch.inputs()))
+            logits = self.logits_of_output(self.whole(**batch.inputs()))
+            return logits[:, -batch.input_ids.shape[1] :] if self.spec.is_per_token else logits
         if self.start_id is not None:
             inputs = self._inputs(batch)
             wanted = written_places(batch, inputs["decoder_attention_mask"])
-            return self.logits_of_output(self.model(**inputs, use_cache=False))[wanted]
+            return self.logits_of_output(self.whole(**inputs, use_cache=False))[wanted]
         places = slice(None) if batch.units is None else batch.units >= 0
         if not self.splits_output:
-            return self.logits_of_output(self.model(**batch.inputs(), use_cache=False))[places]
+            logits = self.logits_of_output(self.whole(**batch.inputs(), use_cache=False))
+            return logits[:, -batch.input_ids.shape[1] :][places]  # a prompt's own places come first
         hidden = self.base(**batch.inputs(), use_cache=False).last_hidden_state
         return self.model.get_output_embeddings()(hidden[places])  # type: ignore[operator,no-any-return]
 
@@ -273,13 +295,8 @@ class Transformer(Backbone):
         if self.can_merge:
             self.peft_model.merge_adapter()
 
-    @torch.no_grad()
-    def verified_cut(self, depth: int) -> int:
-        """The highest cut at or under `depth` at which the two parts together equal the whole, 0 at worst.
-
-        Two short texts of different length are run both ways; an architecture that lightune has never
-        seen is thus checked before anything is trained, instead of trusted.
-        """
+    def two_texts(self) -> Batch:
+        """A batch of two short texts of different length, to compare two ways of running the network on."""
         from lightune.core.tokens import Tokens
 
         texts = ["a b c d e f", "a b"]
@@ -291,7 +308,16 @@ class Transformer(Backbone):
             tokens = encode_two_sides(
                 self.tokenizer, [(text, text) for text in texts], limits, self.start_id
             ).tokens
-        batch = tokens.batch(np.arange(2), pad_id=self.pad_id, device=self.device)
+        return tokens.batch(np.arange(2), pad_id=self.pad_id, device=self.device)
+
+    @torch.no_grad()
+    def verified_cut(self, depth: int) -> int:
+        """The highest cut at or under `depth` at which the two parts together equal the whole, 0 at worst.
+
+        Two short texts of different length are run both ways; an architecture that lightune has never
+        seen is thus checked before anything is trained, instead of trusted.
+        """
+        batch = self.two_texts()
         self.model.eval()
         whole = self.forward(batch)
         for cut in range(depth, 0, -1):

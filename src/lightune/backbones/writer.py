@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -89,8 +90,10 @@ class Writer:
         tokens = encode_chats(self.backbone.tokenizer, chats, limits).tokens
         order = np.argsort(tokens.lengths, kind="stable")
         found = [""] * len(chats)
-        for start in range(0, len(order), BATCH):
-            places = order[start : start + BATCH]
+        # Peft drops the positions that padding on the left shifts: with a prompt of its own, one at a time.
+        size = BATCH if self.backbone.whole is self.backbone.model else 1
+        for start in range(0, len(order), size):
+            places = order[start : start + size]
             prompts = [tokens.ids[tokens.offsets[place] : tokens.offsets[place + 1]] for place in places]
             for place, text in zip(places, self._some(prompts, how), strict=True):
                 found[place] = text
@@ -109,17 +112,19 @@ class Writer:
 
     def _generate(self, how: Writing, room: int, **inputs: Any) -> torch.Tensor:
         drawn = {"temperature": how.temperature, "top_k": how.top_k or 0, "top_p": how.top_p}
-        model: Any = self.backbone.model
+        model: Any = self.backbone.whole
         model.eval()
-        written: torch.Tensor = model.generate(
-            **inputs,
-            max_new_tokens=max(1, room),
-            num_beams=how.beams,
-            do_sample=how.temperature > 0,
-            pad_token_id=self.backbone.pad_id,
-            use_cache=True,
-            **(drawn if how.temperature > 0 else {}),
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Position ids are not supported")
+            written: torch.Tensor = model.generate(
+                **inputs,
+                max_new_tokens=max(1, room),
+                num_beams=how.beams,
+                do_sample=how.temperature > 0,
+                pad_token_id=self.backbone.pad_id,
+                use_cache=True,
+                **(drawn if how.temperature > 0 else {}),
+            )
         return written
 
     def _texts(self, ids: torch.Tensor) -> list[str]:

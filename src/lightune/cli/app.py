@@ -34,7 +34,7 @@ def run(words: Sequence[str]) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     # They add their commands to `app`.
-    from lightune.cli import compare, facts, language, learn, search, store, trust, use, why  # noqa: F401
+    from lightune.cli import adapters, compare, facts, language, learn, search, store, trust, use, why  # noqa: F401
 
     GROUPS.clear()
     try:

@@ -46,6 +46,12 @@ Seeds = Annotated[int, typer.Option(help="also train with so many other seeds, a
 Resume = Annotated[bool, typer.Option("--resume", help="go on with the unfinished run of the same command")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace an existing --output")]
 Config = Annotated[Path | None, typer.Option(help="a TOML file of settings, such as a run.toml")]
+Start = Annotated[
+    str | None, typer.Option("--from", help="go on training this run, or this adapter folder of peft's")
+]
+LabelNames = Annotated[
+    str | None, typer.Option("--labels", help="with --from: names of the adapter's outputs, in order")
+]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="no progress, only warnings and the result")]
 
@@ -74,6 +80,8 @@ def train(
     resume: Resume = False,
     overwrite: Overwrite = False,
     config: Config = None,
+    start: Start = None,
+    labels: LabelNames = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -160,10 +168,17 @@ def _asked(given: dict[str, Any], config: Path | None) -> dict[str, Any]:
     asked = {name: value for name, value in given.items() if name not in skipped}
     if asked.get("text"):
         asked["text"] = tuple(part.strip() for part in asked["text"].split(","))
+    if asked.get("labels"):
+        asked["labels"] = names_of(asked["labels"])
     groups: dict[str, dict[str, Any]] = {name: dict(fields) for name, fields in GROUPS.items()}
     if config is not None:
         _take_config(read_toml(config), config, asked, groups)
     return {**asked, "groups": groups}
+
+
+def names_of(listed: str | None) -> tuple[str, ...] | None:
+    """Names with commas between them, taken apart."""
+    return tuple(part.strip() for part in listed.split(",")) if listed else None
 
 
 def _take_config(

@@ -22,12 +22,21 @@ from lightune.cli.learn import (
     Test,
     Text,
     Validation,
+    names_of,
 )
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
 
 SHOWN_FINDINGS = 5  # of each kind; the list has all
-RunFolder = Annotated[Path, typer.Argument(help="a run folder that `lightune train` wrote")]
+RunFolder = Annotated[
+    Path, typer.Argument(help="a run folder that `lightune train` wrote, or an adapter folder of peft's")
+]
+Backbone = Annotated[
+    str | None, typer.Option("--model", help="where the run's base model is [as the folder says]")
+]
+Labels = Annotated[
+    str | None, typer.Option(help="names of a plain adapter's outputs, in order: neg,pos [as its files say]")
+]
 NewData = Annotated[str, typer.Argument(help="a file, or - for standard input")]
 
 
@@ -46,6 +55,11 @@ def predict(
     beams: Annotated[
         int, typer.Option(help="where texts are written: follow so many beginnings at once")
     ] = 1,
+    model: Backbone = None,
+    labels: Labels = None,
+    route: Annotated[
+        str | None, typer.Option(help="RUN is RUN_A,RUN_B: this column names the run for each row")
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -54,14 +68,15 @@ def predict(
     from lightune.steps.answer import Wanted, answer
 
     settings = data_settings()
-    columns = tuple(part.strip() for part in text.split(",")) if text else None
-    result = answer(
-        run,
-        data,
-        settings=settings,
-        wanted=Wanted(columns, output, check_precision(precision), json, abstain_below, beams),
-        show=Show(is_quiet=quiet),
-    )
+    told = told_by(model, labels)
+    wanted = Wanted(names_of(text), output, check_precision(precision), json, abstain_below, beams, told)
+    if route is None:
+        result = answer(run, data, settings=settings, wanted=wanted, show=Show(is_quiet=quiet))
+    else:
+        from lightune.steps.route import answer_by_route
+
+        folders, show = [Path(part.strip()) for part in str(run).split(",")], Show(is_quiet=quiet)
+        result = answer_by_route(folders, data, route, settings=settings, wanted=wanted, show=show)
     if json:
         print_json(result)
 
@@ -121,6 +136,8 @@ def evaluate(
         bool,
         typer.Option("--robust", help="also on the texts with typos, other case, names, length, negated"),
     ] = False,
+    model: Backbone = None,
+    labels: Labels = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -142,7 +159,8 @@ def evaluate(
     columns = tuple(part.strip() for part in text.split(",")) if text else None
     other, data = (None, data) if data_of_both is None else (Path(data), data_of_both)
     show = Show(is_quiet=quiet)
-    wanted = Wanted(data_settings(), columns, label, by, shifted, other, robust)
+    told = told_by(model, labels)
+    wanted = Wanted(data_settings(), columns, label, by, shifted, other, robust, told)
     result = assess(run, data, wanted, show)
     for title, header, rows in tables(result):
         show.table(title, header, rows)
@@ -245,6 +263,13 @@ def _conclusion(problems: list[dict[str, Any]]) -> str:
     number = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
     fatal = sorted({problem["kind"].replace("_", " ") for problem in problems if problem["is_fatal"]})
     return f"{number}; training will not start before this is mended: {', '.join(fatal)}" if fatal else number
+
+
+def told_by(model: str | None, labels: str | None) -> Any:
+    """What the command line says of an adapter that does not say it itself."""
+    from lightune.runs.folder import Told
+
+    return Told(model, names_of(labels))
 
 
 def data_settings() -> Any:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class Hooked(Method):
     """Modules that hooks run inside a frozen network; they and the head (with its pooler) train."""
 
+    apart = "modules of its own between the layers"
+
     @abstractmethod
     def insert(self, backbone: Transformer) -> Inserted:
         """Make the modules and register the hooks that run them; a start at no change is best."""

@@ -7,12 +7,16 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lightune.core.errors import UserError
 from lightune.methods.base import Method
 
 if TYPE_CHECKING:
     from lightune.backbones.transformer import Transformer
 
 HEAD_FILE = "head.safetensors"
+ADAPTER_FILE = "adapter_model.safetensors"
+# What peft raises on an adapter that another network was trained with, and on broken files.
+UNFITTING = (ValueError, TypeError, NotImplementedError, AttributeError, RuntimeError, LookupError, OSError)
 
 
 class Injected(Method):
@@ -50,7 +54,13 @@ class Injected(Method):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             backbone.peft_model = wrap(target)
-        if not backbone.peft_model.active_peft_config.is_prompt_learning:
+        if backbone.peft_model.active_peft_config.is_prompt_learning:
+            if self.head != "standard":
+                problem = f"--method {self.name} needs the model's own head"
+                raise UserError(problem, hint="Add --head standard.")
+            backbone.model.add_module("prompt_encoder", backbone.peft_model.prompt_encoder)
+            backbone.whole, backbone.splits_output = backbone.peft_model, False
+        else:
             backbone.bypass = backbone.peft_model.disable_adapter
         backbone.can_merge = self.can_merge
 
@@ -58,7 +68,7 @@ class Injected(Method):
         """A standard PEFT adapter folder, and the head beside it where it is lightune's own."""
         wrapped: Any = backbone.peft_model
         wrapped.peft_config["default"].base_model_name_or_path = backbone.identifier
-        wrapped.save_pretrained(folder, save_embedding_layers=False)
+        wrapped.save_pretrained(folder, save_embedding_layers=backbone.is_resized)
         if self.head != "standard":
             from safetensors.torch import save_file
 
@@ -66,13 +76,52 @@ class Injected(Method):
 
     def load(self, backbone: Transformer, folder: Path) -> None:
         """The adapter folder, through peft."""
+        self._open(backbone, folder, is_trainable=False)
+
+    def resume(self, backbone: Transformer, folder: Path) -> None:
+        """The adapter folder, through peft, with everything trainable that peft trains."""
+        self._open(backbone, folder, is_trainable=True)
+        if self.head != "standard":
+            backbone.model.get_submodule("head").requires_grad_(True)
+
+    def _open(self, backbone: Transformer, folder: Path, *, is_trainable: bool) -> None:
+        """Wrap by peft and check that every weight found its place.
+
+        Raises:
+            UserError: the adapter is another network's, or its files are broken.
+        """
         import peft
 
-        self.inject(backbone, lambda model: peft.PeftModel.from_pretrained(model, str(folder)))
+        def wrap(model: Any) -> Any:
+            config = peft.PeftConfig.from_pretrained(str(folder))
+            if is_trainable and config.is_prompt_learning:
+                return _prompted(model, config, folder)
+            return peft.PeftModel.from_pretrained(model, str(folder), is_trainable=is_trainable)
+
+        try:
+            self.inject(backbone, wrap)
+        except UserError:
+            raise
+        except UNFITTING as error:
+            raise _not_fitting(backbone, folder, str(error) or type(error).__name__) from None
+        wrong = _unmatched(backbone.peft_model, folder / ADAPTER_FILE)
+        if wrong:
+            raise _not_fitting(backbone, folder, wrong)
         if self.head != "standard":
             from safetensors.torch import load_file
 
             backbone.model.get_submodule("head").load_state_dict(load_file(folder / HEAD_FILE))
+
+    def fold(self, backbone: Transformer) -> None:
+        """Peft's own merging, which refuses weights that are no numbers; then its wrappers are taken away.
+
+        Not by `merge_and_unload`: peft 0.21 stumbles over a pooler that is saved whole, and leaves
+        normalisations wrapped.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            backbone.peft_model.merge_adapter(safe_merge=True)
+        unwrap(backbone.model)
 
     def loading_code(self, backbone: Transformer) -> str:
         """Peft and transformers alone."""
@@ -107,3 +156,66 @@ class Injected(Method):
             f"    folder, id2label=names{options}\n)\n"
             "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
         )
+
+
+def _prompted(model: Any, config: Any, folder: Path) -> Any:
+    """A prompt that goes on training: peft's own loading refuses that.
+
+    Raises:
+        UserError: the prompt came out of a small network, which peft does not save.
+    """
+    import peft
+    from peft.utils import load_peft_weights
+
+    name = config.peft_type.value.lower()
+    if name == "p_tuning" or getattr(config, "prefix_projection", False):
+        problem = (
+            f"a {name} adapter cannot go on training: peft saves the prompt, not the network that made it"
+        )
+        raise UserError(problem, file=folder, hint="Start anew without --from.")
+    config.inference_mode = False
+    wrapped = peft.get_peft_model(model, config)
+    peft.set_peft_model_state_dict(wrapped, load_peft_weights(str(folder), device="cpu"))
+    return wrapped
+
+
+def _unmatched(wrapped: Any, file: Path) -> str:
+    """What an adapter file has and the network has not, or the reverse; peft passes it over. "" if none."""
+    import peft
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as opened:
+        there = set(opened.keys())
+    known = peft.get_peft_model_state_dict(wrapped, save_embedding_layers=False)
+    surplus = {name for name in there - set(known) if "embed" not in name and "lm_head" not in name}
+    if surplus:
+        return f"the model has no place for {min(surplus)}"
+    missing = set(known) - there
+    return f"the adapter lacks {min(missing)}" if missing else ""
+
+
+def _not_fitting(backbone: Transformer, folder: Path, reason: str) -> UserError:
+    first = reason.strip().splitlines()[0][:200]
+    hint = "Name the model that it was trained on with --model, or copy its folder again."
+    return UserError(
+        f"this adapter does not fit the model {backbone.identifier}: {first}", file=folder, hint=hint
+    )
+
+
+def unwrap(model: Any) -> None:
+    """Put what peft has wrapped back in its place: merged layers, and the copies that were trained whole."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.utils import ModulesToSaveWrapper
+
+    def inside(module: Any) -> Any:
+        if isinstance(module, ModulesToSaveWrapper):
+            return module.modules_to_save[module.active_adapters[0]]
+        return module.get_base_layer() if isinstance(module, BaseTunerLayer) else None
+
+    while True:
+        wrapped = next(((path, one) for path, one in model.named_modules() if inside(one) is not None), None)
+        if wrapped is None:
+            return
+        path, module = wrapped
+        parent, _, name = path.rpartition(".")
+        setattr(model.get_submodule(parent), name, inside(module))

@@ -67,6 +67,10 @@ class Method(ABC):
     unsafe_privately = ""
     """Why it cannot keep the promise of differential privacy."""
     opens_with: Literal["peft", "transformers", "lightune"] = "lightune"
+    apart = ""
+    """What of it cannot be written into the pre-trained weights; "" where nothing stands beside them."""
+    unfit = ""
+    """Why a training cannot start with it, though what was trained elsewhere opens; "" where it can."""
 
     def __init__(self, settings: MethodSettings, head: str) -> None:
         self.settings = settings
@@ -133,6 +137,14 @@ class Method(ABC):
         """Put what was trained into an untouched backbone."""
         self.apply(backbone)
         load_trained(backbone.model, folder / TRAINED_FILE)
+
+    def resume(self, backbone: Transformer, folder: Path) -> None:
+        """Put what was trained into an untouched backbone, ready to be trained further."""
+        self.load(backbone, folder)
+
+    def fold(self, backbone: Transformer) -> None:
+        """Write its change into the weights, so that the plain network is left: most train in them."""
+        return None
 
     def loading_code(self, backbone: Transformer) -> str:
         """Python lines that open the run, in its folder, without lightune; "" where only lightune can."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,10 +22,7 @@ from lightune.methods._injected import Injected
 from lightune.methods.base import LayeredSettings, MethodSettings, Recipe
 
 if TYPE_CHECKING:
-    import torch
-
     from lightune.backbones.transformer import Transformer
-    from lightune.core.tokens import Batch
 
 # peft's own kinds that are no method for a text model by itself.
 UNFIT = {
@@ -48,6 +46,8 @@ OF_LORA: dict[str, dict[str, Any]] = {
     "pissa": {"init_lora_weights": "pissa"},
     "olora": {"init_lora_weights": "olora"},
 }
+# Of these, what is trained elsewhere opens here all the same.
+READABLE = frozenset({"adalora", "trainable_tokens", "shira", "frod", "cpt", "adaption_prompt"})
 PROMPTS = frozenset({"prompt_tuning", "p_tuning", "prefix_tuning"})
 # Learning rates by tuner: those with few or multiplied numbers need larger ones than LoRA's.
 RATES = {
@@ -200,14 +200,6 @@ class Tuner(Injected):
             kind = type(backbone.base).__name__
             hint = "Try --method lora, or head."
             raise UserError(f"peft cannot put {self.name} into {kind}: {first}", hint=hint) from None
-        if self.name in PROMPTS:
-            backbone.model.add_module("prompt_encoder", backbone.peft_model.prompt_encoder)
-
-    def forward(self, backbone: Transformer, batch: Batch) -> torch.Tensor:
-        """Logits of the whole network; prompts go in through peft's own forward."""
-        if self.name not in PROMPTS:
-            return super().forward(backbone, batch)
-        return backbone.logits_of_output(backbone.peft_model(**batch.inputs()))
 
 
 def _narrows(backbone: Transformer, path: str) -> bool:
@@ -260,12 +252,38 @@ def variants() -> tuple[str, ...]:
 def variant(name: str) -> type[Tuner] | None:
     """The class of an option; the suffix `_tuning` may be left off. None: there is no such tuner."""
     for option in (name, f"{name}_tuning"):
-        if option in variants():
+        if option in variants() or option in READABLE:
             tuner = "lora" if option in OF_LORA else option
             known = {"name": option, "tuner": tuner, "fixed": OF_LORA.get(option, {})}
             known |= {"paper": PAPERS.get(option, "as peft documents it"), "__module__": __name__}
             known["summary"] = SUMMARIES.get(option, f"peft's {tuner} with {_told(OF_LORA.get(option, {}))}")
+            known["unfit"] = UNFIT.get(option, "")
             if option in PROMPTS:
                 known["kept"] = "nothing: the input changes"
+                known["apart"] = "a prompt that goes in before the text, which no weight holds"
             return type(f"Tuner_{option}", (Tuner,), known)
     return None
+
+
+def described(config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """(option, its settings) that an adapter folder's configuration amounts to.
+
+    Raises:
+        UserError: a tuner that does not open here, with the reason.
+    """
+    name = str(config.get("peft_type", "")).lower()
+    if name in UNFIT and name != "lora" and name not in READABLE:
+        raise UserError(f"adapters of peft's {name} do not open here: {UNFIT[name]}")
+    if name != "lora" and name not in READABLE and name not in variants():
+        raise UserError(f"the installed peft has no tuner {name!r}", hint="Run: pip install --upgrade peft")
+    if name == "lora":
+        is_kind = {"dora": config.get("use_dora"), "rslora": config.get("use_rslora")}
+        start = config.get("init_lora_weights")
+        is_kind |= {one: start == one for one in ("pissa", "olora")}
+        name = next((one for one, is_it in is_kind.items() if is_it), "lora")
+    rank = config.get("r") if isinstance(config.get("r"), int) else None
+    if name == "lora":
+        alpha, dropout = config.get("lora_alpha"), config.get("lora_dropout")
+        return name, {"rank": rank or 8, "alpha": alpha or None, "dropout": dropout or 0.0}
+    tokens = {"tokens": config["num_virtual_tokens"]} if config.get("num_virtual_tokens") else {}
+    return name, {"rank": rank} | tokens

@@ -44,6 +44,7 @@ class Side(Method):
     name = "side"
     summary = "a small network beside the frozen one, on cached states of several depths"
     paper = "Sung et al. 2022, arXiv:2206.06522"
+    apart = "a network of its own beside the model"
     head = "mean"
     kept = "all layers"
     settings: SideSettings

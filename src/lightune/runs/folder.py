@@ -47,6 +47,14 @@ class RunState:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Told:
+    """What the person says of a folder: where its backbone is, what its outputs are called."""
+
+    model: str | None = None
+    labels: tuple[str, ...] | None = None
+
+
 def next_output(data: str, method: str, parent: Path = Path("runs")) -> Path:
     """`runs/DATA-METHOD-N` with the first N that is free."""
     stem = re.sub(r"[^\w.-]+", "-", Path(data).stem or Path(data).name).strip("-.") or "data"
@@ -90,6 +98,19 @@ def require_writable(folder: Path) -> None:
         raise UserError(f"there is no permission to write in {place}", file=folder, hint=hint)
 
 
+def require_free_output(output: Path, *, overwrite: bool) -> None:
+    """Raise `UserError` where a run cannot be written to `output`, or something would be lost by it."""
+    require_writable(output.parent)
+    if output.exists() and not output.is_dir():
+        raise UserError("this is a file, and a run is a folder", file=output, hint="Choose another --output.")
+    if output.exists() and not overwrite and any(output.iterdir()):
+        raise UserError(
+            "the output folder exists already",
+            file=output,
+            hint="Choose another --output, or replace it with --overwrite.",
+        )
+
+
 def open_work(work: Path, fingerprint: str, data: str, *, is_resumed: bool) -> None:
     """Make the folder to work in; with --resume the unfinished one stays, else it is made new.
 
@@ -114,8 +135,11 @@ def open_work(work: Path, fingerprint: str, data: str, *, is_resumed: bool) -> N
 
 def write_state(folder: Path, state: RunState, settings: dict[str, Any], metrics: dict[str, Any]) -> None:
     """labels.json, lightune.json, run.toml and metrics.json, when the weights are there already."""
+    from lightune.runs.parts import weight_digests
+
     weights = sorted(file.name for file in folder.glob("[!.]*.safetensors") if file.name != CHECKPOINT)
     state.extra["weights"] = weights
+    state.extra["weight_digests"] = weight_digests(folder, weights)
     labels = {str(number): name for number, name in enumerate(state.task_state["labels"])}
     _write_json(folder / "labels.json", labels)
     _write_json(folder / STATE_FILE, vars(state))
@@ -132,15 +156,19 @@ def finish(work: Path, output: Path, *, replace: bool) -> None:
     replace_folder(work, output)
 
 
-def read_state(folder: Path) -> RunState:
-    """The state of a finished run.
+def read_state(folder: Path, told: Told | None = None) -> RunState:
+    """The state of a finished run, or of an adapter that plain peft wrote.
 
     Raises:
         UserError: no run, an unfinished one, or one of a newer lightune.
     """
-    file = folder / STATE_FILE
+    file, told = folder / STATE_FILE, told or Told()
     if not file.exists():
-        raise _no_run(folder)
+        if not (folder / "adapter_config.json").is_file() or folder.name.endswith(".partial"):
+            raise _no_run(folder)
+        from lightune.runs.foreign import state_of
+
+        return state_of(folder, told)
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
         if "language_model" in known:
@@ -168,6 +196,9 @@ def read_state(folder: Path) -> RunState:
             file=folder / "labels.json",
             hint="The order of labels is part of the model: put the file back as it was.",
         )
+    if told.labels is not None and list(told.labels) != labels:
+        problem = f"--labels says {', '.join(told.labels)}, but the run was trained with {', '.join(labels)}"
+        raise UserError(problem, file=folder, hint="Leave --labels out: a run knows its own.")
     return state
 
 
@@ -188,7 +219,7 @@ def _no_run(folder: Path) -> UserError:
         )
         return UserError("there is no such run", file=folder, hint=hint)
     return UserError(
-        "this is not a run folder of lightune (no lightune.json in it)",
+        "this is not a run folder of lightune (no lightune.json in it), nor an adapter of peft",
         file=folder,
         hint="Give the folder that `lightune train` printed.",
     )

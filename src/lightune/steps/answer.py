@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from lightune.data.settings import DataSettings
 from lightune.data.sides import find_sides
 from lightune.data.write import Writer
 from lightune.run import Run, load
-from lightune.runs.folder import RunState, read_state
+from lightune.runs.folder import RunState, Told, read_state
 from lightune.steps.fill import form_of
 from lightune.steps.gather import examples_of, no_label
 from lightune.steps.mask import masked_table
@@ -33,6 +33,7 @@ class Wanted:
     """How `predict` is to answer: columns to read, file to write (None: stdout), precision.
 
     Answers with a probability under `abstain_below` are left out. A text is written with `beams`.
+    `told`: what a plain adapter does not say.
     """
 
     text: tuple[str, ...] | None
@@ -41,6 +42,7 @@ class Wanted:
     is_json: bool
     abstain_below: float | None = None
     beams: int = 1
+    told: Told = field(default_factory=Told)
 
 
 def answer(
@@ -57,7 +59,7 @@ def answer(
         UserError: no such run or file, a missing column, a place that cannot be written to.
     """
     began = time.perf_counter()
-    state = read_state(folder)
+    state = read_state(folder, wanted.told)
     kind = plugins.load(tasks, state.task, Task)  # type: ignore[type-abstract]
     form = form_of(data, settings, wanted.output, kind)
     rows = questions(data, settings)
@@ -71,7 +73,7 @@ def answer(
         raise UserError(f"a vector is of one text, not of {len(columns)} columns", file=data, hint=hint)
     _check_abstaining(state, wanted.abstain_below)
     _check_beams(folder, state, wanted.beams)
-    run = load(folder, show)
+    run = load(folder, show, model=wanted.told.model, labels=wanted.told.labels)
     run.beams = wanted.beams
     run.watch = run.new_watch()
     abstaining = Abstaining(wanted.abstain_below)
@@ -202,13 +204,15 @@ def labelled(
     text: tuple[str, ...] | None,
     label: str | None,
     show: Show,
+    told: Told | None = None,
 ) -> tuple[Run, list[Example], Table]:
     """A run, the rows of `data` that have a label as it sees them, and the whole table.
 
     Raises:
         UserError: no labels.
     """
-    state = read_state(folder)
+    told = told or Told()
+    state = read_state(folder, told)
     splits = read(data, settings)
     table = splits.test or splits.train
     if state.extra.get("masks"):
@@ -218,7 +222,7 @@ def labelled(
     columns, profile = _columns_to_assess(
         state, table, wanted_text or splits.text, wanted_label or splits.label, settings.delimiter
     )
-    run = load(folder, show)
+    run = load(folder, show, model=told.model, labels=told.labels)
     found = [one for one in examples_of(run.task, table.rows, columns, profile) if one.gold is not None]
     if not found:
         raise UserError("no row has a label", file=table.file, column=columns.label)

@@ -6,7 +6,7 @@ Every comparison says how much of it may be chance.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from lightune.data.settings import DataSettings
 from lightune.evaluate.paired import apart, mcnemar, paired_bootstrap
 from lightune.evaluate.temperature import calibration_error
 from lightune.run import Run
+from lightune.runs.folder import Told
 from lightune.steps.answer import labelled
 from lightune.steps.robust import robustness
 
@@ -34,6 +35,7 @@ class Wanted:
     """What to evaluate on: columns, how the data is read, a column to group by, other data, a second run.
 
     `is_robust`: also on the texts changed.
+    `told`: what a plain adapter does not say.
     """
 
     settings: DataSettings
@@ -43,6 +45,7 @@ class Wanted:
     shifted: str | None = None
     other: Path | None = None
     is_robust: bool = False
+    told: Told = field(default_factory=Told)
 
 
 @dataclass
@@ -98,7 +101,13 @@ def assess(folder: Path, data: str, wanted: Wanted, show: Show) -> dict[str, Any
 
 def _ask(folder: Path, data: str, wanted: Wanted, show: Show) -> Asked:
     run, examples, table = labelled(
-        folder, data, settings=wanted.settings, text=wanted.text, label=wanted.label, show=show
+        folder,
+        data,
+        settings=wanted.settings,
+        text=wanted.text,
+        label=wanted.label,
+        show=show,
+        told=wanted.told,
     )
     targets = run.task.targets(examples)
     run.watch = run.new_watch()

@@ -80,6 +80,7 @@ def summarise(outcome: Outcome, output: Path, spread: dict[str, Any], planned: P
         "head": prepared.method.head,
         "model": model,
         "output": str(output),
+        "from": str(gathered.start.folder) if gathered.start else None,
         "labels": list(gathered.task.labels),
         "metrics": {name: one.metrics for name, one in outcome.measured.items()},
         "intervals": {

@@ -29,6 +29,8 @@ from lightune.data.sides import find_sides, looks_like_sides
 from lightune.data.split import k_folds, split
 from lightune.request import Request
 from lightune.steps.alter import Altered, alter
+from lightune.steps.start import Start, adopt, open_start
+from lightune.steps.start import columns_of as start_columns
 from lightune.tasks.base import Task
 
 UNBALANCED = 3.0  # largest class over smallest, from which classes are weighed
@@ -41,6 +43,7 @@ class Gathered:
     Attributes:
         examples: all of them; `train`, `validation`, `test` are numbers of examples.
         columns, profile: which columns hold texts and labels, and what the labels look like.
+        start: what training goes on from; None where it starts anew.
     """
 
     task: Task
@@ -57,6 +60,7 @@ class Gathered:
     seconds: float
     groups: list[object] | None
     altered: Altered
+    start: Start | None = None
 
     def part(self, rows: Ints) -> list[Example]:
         """The examples with these numbers."""
@@ -79,7 +83,10 @@ def gather(request: Request, show: Show) -> Gathered:
     """
     began = time.perf_counter()
     decisions = Decisions()
+    request, start = open_start(request)
     splits = read_splits(request, show)
+    if start is not None:
+        request = replace(request, text=start_columns(start, request.text, splits.train.columns))
     known = columns_of(request, splits)
     for decision in known.reasons.taken:
         decisions.taken.append(decision)
@@ -106,6 +113,8 @@ def gather(request: Request, show: Show) -> Gathered:
     examples = parts["train"] + parts["validation"] + parts["test"]
     train = _without_excluded(request, examples, train, decisions)
     task.learn([examples[row] for row in train])
+    if start is not None:
+        adopt(start, task, [examples[row] for row in train], decisions)
     _balance(request, task, [examples[row] for row in train], decisions)
     return Gathered(
         task=task,
@@ -122,6 +131,7 @@ def gather(request: Request, show: Show) -> Gathered:
         seconds=time.perf_counter() - began,
         groups=groups,
         altered=altered,
+        start=start,
     )
 
 

@@ -17,6 +17,7 @@ from lightune.request import Request
 from lightune.runs.card import Card, write_card
 from lightune.runs.familiar import write_region
 from lightune.runs.folder import RunState, finish, write_state
+from lightune.runs.parts import tokenizer_digest
 from lightune.runs.report import Report, write_report
 from lightune.runs.sentence_layout import write_sentence_layout
 from lightune.steps.gather import Gathered
@@ -129,8 +130,19 @@ def run_state(outcome: Outcome) -> RunState:
         model=outcome.summary["model"],
         language=gathered.language,
         version=lightune.__version__,
-        extra=_extra(outcome),
+        extra={**_extra(outcome), **origin(outcome)},
     )
+
+
+def origin(outcome: Outcome) -> dict[str, Any]:
+    """Which tokenizer the run was trained with, and which weights it went on from."""
+    start = outcome.gathered.start
+    if start is None:
+        return {"tokenizer_digest": tokenizer_digest(outcome.prepared.backbone.tokenizer_folder)}
+    found: dict[str, Any] = {"from": str(start.folder)}
+    if start.state.extra.get("has_own_tokenizer"):
+        return found | {"has_own_tokenizer": True}
+    return found | {"tokenizer_digest": tokenizer_digest(outcome.prepared.backbone.tokenizer_folder)}
 
 
 def _write_all(outcome: Outcome, work: Path, output: Path) -> None:
@@ -139,7 +151,10 @@ def _write_all(outcome: Outcome, work: Path, output: Path) -> None:
     prepared.backbone.tokenizer.save_pretrained(work)
     if outcome.trusted.region is not None:
         write_region(work, outcome.trusted.region)
-    write_state(work, run_state(outcome), settings_of(outcome), outcome.summary)
+    state = run_state(outcome)
+    if state.extra.get("has_own_tokenizer"):
+        state.extra["tokenizer_digest"] = tokenizer_digest(work)
+    write_state(work, state, settings_of(outcome), outcome.summary)
     _write_splits(outcome, work)
     task = outcome.gathered.task
     if task.kind == "vectors" and prepared.method.opens_with == "transformers":

@@ -8,7 +8,13 @@ from typing import Protocol
 
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
-from lightune.runs.folder import find_partial, next_output, require_writable, work_folder
+from lightune.runs.folder import (
+    find_partial,
+    next_output,
+    require_free_output,
+    require_writable,
+    work_folder,
+)
 
 
 class Asked(Protocol):
@@ -41,15 +47,7 @@ def check_output(request: Asked) -> Path | None:
         return None
     output = Path(request.output).expanduser()
     output = output if output.name.strip(".") else output.resolve()  # `.` and `..` have no name of their own
-    require_writable(output.parent)
-    if output.exists() and not output.is_dir():
-        raise UserError("this is a file, and a run is a folder", file=output, hint="Choose another --output.")
-    if output.exists() and not request.overwrite and any(output.iterdir()):
-        raise UserError(
-            "the output folder exists already",
-            file=output,
-            hint="Choose another --output, or replace it with --overwrite.",
-        )
+    require_free_output(output, overwrite=request.overwrite)
     return output
 
 

@@ -33,6 +33,8 @@ from lightune.engine.settings import CacheSettings
 from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
+from lightune.steps.scale import fit_head
+from lightune.steps.start import backbone_of, method_of
 from lightune.tasks.base import Intervals, Prediction, Task
 
 if TYPE_CHECKING:
@@ -44,7 +46,6 @@ Reader = Callable[[Batch], "Mapping[Tap, torch.Tensor]"]
 # 100 movie sentences, 3 draws: side 0.70, head 0.68, LoRA 0.61, at 8, 5 and 17 s (MiniLM, 2 cores, 2026-11).
 FEW_ROWS, FEW_ROWS_METHOD = 300, "side"
 PRIVATE_METHOD = "head"  # the fewest numbers to hide in noise
-SCALE_ROWS = 1024  # training rows that a head's fixed scale is taken from
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ class Prepared:
 def choose_model(request: Request, gathered: Gathered, show: Show) -> Source:
     """The model asked for, or the small one that reads the data's language."""
     kind, gathered_language, decisions = gathered.task.kind, gathered.language, gathered.decisions
+    if gathered.start is not None:
+        return backbone_of(gathered.start, show, request.model, decisions)
     name, why = request.model, "as asked"
     if name == "auto" and kind == "text":
         name, why = "smollm2", "a small model that writes"
@@ -127,6 +130,8 @@ def is_open(request: Request) -> bool:
 def choose_method(request: Request, gathered: Gathered) -> Method:
     """The method asked for, with its settings and head; for few rows the one that needs least of them."""
     num_rows, decisions = len(gathered.train), gathered.decisions
+    if gathered.start is not None:
+        return method_of(gathered.start, decisions)
     name, why = request.method_name, "as asked"
     is_private = request.privacy.is_private
     if is_open(request) and num_rows < FEW_ROWS and not is_private and gathered.task.kind != "text":
@@ -202,7 +207,8 @@ def prepare(
     if request.privacy.is_private:  # the scale must not show what the training rows are like
         tokens = random_texts(backbone.tokenizer, taken_types=backbone.takes_types)
         rows, filled = np.arange(tokens.num_examples), None
-    _fit_head(method, backbone, tokens, rows, taps, filled)
+    if gathered.start is None:
+        fit_head(method, backbone, tokens, rows, taps, filled)
     return prepared
 
 
@@ -236,10 +242,13 @@ def open_unread(request: Request, gathered: Gathered, source: Source, method: Me
     tokenised = time.perf_counter()
     pace = choose_pace(request, backbone, encoded.tokens, gathered.train, decisions)
     seed_everything(request.seed)
-    method.apply(backbone)
-    taps = choose_taps(method, backbone, decisions)
     targets = gathered.task.targets(gathered.examples)
-    if not request.privacy.is_private:  # a prior is a count of the training labels
+    if gathered.start is not None:
+        method.resume(backbone, gathered.start.folder)
+    else:
+        method.apply(backbone)
+    taps = choose_taps(method, backbone, decisions)
+    if gathered.start is None and not request.privacy.is_private:  # a prior counts the training labels
         backbone.start_outputs(gathered.task.prior(targets[gathered.train]))
     forward = make_forward(method, backbone, taps, None, pace)
     seconds = {"load": loaded - began, "tokenize": tokenised - loaded, "activations": 0.0}
@@ -368,31 +377,6 @@ def make_forward(
             return method.logits(backbone, stored(batch), batch).float()
 
     return forward
-
-
-def _fit_head(
-    method: Method,
-    backbone: Transformer,
-    tokens: Tokens,
-    rows: Ints,
-    taps: tuple[Tap, ...],
-    filled: Filled | None,
-) -> None:
-    """Give a head that has one its fixed scale, from the first training rows."""
-    if method.head != "tokens" and taps[0].reduction == "tokens":
-        return
-    if max(tap.depth for tap in taps) < backbone.depth or type(method).prepare is Method.prepare:
-        return
-    import torch
-
-    found = []
-    for start in range(0, min(len(rows), SCALE_ROWS), 64):
-        batch: Batch = tokens.batch(rows[start : start + 64], pad_id=backbone.pad_id, device=backbone.device)
-        read = filled.read(batch) if filled else backbone.below(batch, taps)
-        all_of = torch.stack([read[tap].float() for tap in taps])
-        found.append(all_of[:, batch.attention_mask.bool()] if taps[0].reduction == "tokens" else all_of)
-    pooled = torch.cat(found, dim=1)
-    method.prepare(backbone, pooled if len(taps) > 1 else pooled[0])
 
 
 def limits_state(limits: Limits) -> dict[str, Any]:

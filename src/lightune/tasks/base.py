@@ -276,6 +276,10 @@ class Task(ABC):
         """Take back what `state` gave."""
         self.labels = tuple(state["labels"])
 
+    def adopt(self, state: Mapping[str, Any]) -> None:
+        """Go on from an earlier training: its labels and scale; what belongs to the rows stays as learnt."""
+        self.restore(state)
+
 
 def label_numbers(labels: Sequence[str], examples: Sequence[Example]) -> NDArray[np.int64]:
     """(B,) class number of each example's gold label.

@@ -113,6 +113,10 @@ class Classify(Task):
         self.temperature = float(state.get("temperature", 1.0))
         self.weights = tuple(state["weights"]) if state.get("weights") else None
 
+    def adopt(self, state: Mapping[str, Any]) -> None:
+        """The labels alone: weights and temperature are those of the new rows."""
+        self.labels = tuple(state["labels"])
+
 
 def looks_like_classes(profile: LabelProfile) -> bool:
     """Few enough distinct labels to be classes, and they come back."""

@@ -262,9 +262,18 @@ class Tag(Task):
 
     def _best(self, logits: Array) -> Array:
         """(U, C) -> (U,) the most probable tags; in a scheme, the most probable sequence that keeps to it."""
-        if self.has_spans:
-            return best_tags(logits)
+        order = iob2_order(self.labels) if self.has_spans else None
+        if order is not None:
+            return np.asarray(order[best_tags(logits[:, order])])
         return logits.argmax(axis=1) if len(logits) else np.zeros(0, dtype=np.int64)
+
+
+def iob2_order(labels: Sequence[str]) -> Array | None:
+    """Where `O`, then a B and an I for each type, stand among labels of elsewhere; None: another scheme."""
+    place = {label: number for number, label in enumerate(labels)}
+    kinds = sorted({parse_tag(label)[1] for label in labels} - {""})
+    wanted = [OUTSIDE, *(f"{prefix}-{kind}" for kind in kinds for prefix in "BI")]
+    return np.array([place[one] for one in wanted]) if set(wanted) == set(labels) else None
 
 
 def best_tags(logits: Array) -> Array:
