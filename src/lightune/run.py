@@ -286,7 +286,7 @@ def open_run(folder: Path, show: Show | None, told: Told) -> Run:
 
     task, method = task_of(state), method_of(state)
     source = source_of(folder, state, show or Show(is_quiet=True), told.model)
-    backbone = open_backbone(source, task.head_spec(), head=state.head, seed=0)
+    backbone = open_backbone(source, task.head_spec(), head=state.head, seed=0, bits=method.bits)
     method.load(backbone, folder)
     state.limits = state.limits or backbone.widest()
     backbone.model.eval()

@@ -67,6 +67,7 @@ class Backbone(ABC):
     max_length: int
     pad_id: int
     device: str
+    storage: str = ""  # what the frozen part is stored by, where that changes what it computes
 
     @abstractmethod
     def layers(self) -> Sequence[nn.Module]:

@@ -43,8 +43,12 @@ def load_tokenizer(source: str) -> Any:
     return tokenizer
 
 
-def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any) -> nn.Module:
-    """The network with its head in float32, untouched weights below and a fresh head on top."""
+def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any, bits: int | None = None) -> nn.Module:
+    """The network with its head in float32, untouched weights below and a fresh head on top.
+
+    Args:
+        bits: of a weight in the layers' linear maps, which are packed as they are read; None: float32.
+    """
     import transformers
 
     _know_own_kinds(source)
@@ -54,6 +58,10 @@ def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any) -> nn.Mod
         names = dict(enumerate(spec.labels))
         known |= {"id2label": names, "label2id": {v: k for k, v in names.items()}}
         known |= {"num_labels": spec.num_labels, "problem_type": spec.problem_type}
+    if bits is not None:
+        from lightune.backbones.few_bits import packing
+
+        known["quantization_config"] = packing(wanted, source, bits)
     with quiet_transformers():
         try:
             model = wanted.from_pretrained(source, **known)

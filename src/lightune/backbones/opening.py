@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from lightune.backbones.transformer import Transformer
 
 
-def open_backbone(source: Source, spec: HeadSpec, *, head: str, seed: int) -> Transformer:
+def open_backbone(
+    source: Source, spec: HeadSpec, *, head: str, seed: int, bits: int | None = None
+) -> Transformer:
     """The untouched backbone; everything random is seeded before the head is made."""
-    from lightune.backbones.transformer import Transformer
+    from lightune.backbones.transformer import Loading, Transformer
 
     seed_everything(seed)
     return Transformer.load(
@@ -25,7 +27,7 @@ def open_backbone(source: Source, spec: HeadSpec, *, head: str, seed: int) -> Tr
         identifier=source.identifier,
         digest=digest(source.folder) if source.folder else source.identifier,
         device=best_device(),
-        tokenizer_from=str(source.tokenizer or ""),
+        how=Loading(str(source.tokenizer or ""), bits),
     )
 
 

@@ -71,12 +71,13 @@ def attending(precision: Precision, device: str, batch: Batch) -> Iterator[None]
         yield
 
 
-def kernel_name(device: str, precision: Precision) -> str:
+def kernel_name(device: str, precision: Precision, storage: str = "") -> str:
     """What computes the frozen part: stored values of one are never served for another."""
     import torch
 
     place = device.split(":", maxsplit=1)[0]
-    return f"torch-{torch.__version__.split('+')[0]}-{place}-{precision}"
+    name = f"torch-{torch.__version__.split('+')[0]}-{place}-{precision}"
+    return f"{name}-{storage}" if storage else name
 
 
 def measured_speeds(

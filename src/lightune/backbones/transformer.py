@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,19 @@ if TYPE_CHECKING:
     from lightune.core.tokens import Batch
 
 
+@dataclass(frozen=True)
+class Loading:
+    """What is not as usual in loading a network.
+
+    Attributes:
+        tokenizer_from: where the tokenizer is, when not with the model; it may know more tokens.
+        bits: of a weight in the layers' linear maps, 4 or 8; None: float32.
+    """
+
+    tokenizer_from: str = ""
+    bits: int | None = None
+
+
 class Transformer(Backbone):
     """A transformers model and its tokenizer, cut anywhere between its layers."""
 
@@ -43,6 +56,7 @@ class Transformer(Backbone):
     ) -> None:
         self.tokenizer = tokenizer
         self.tokenizer_folder = ""
+        self.storage = ""  # what the frozen part is stored by, where that changes what it computes
         self.spec = HeadSpec("AutoModel", 0, "", ())
         self.peft_model: Any = None  # peft wrapper around the model, where a method made one
         self.bypass: Callable[[], AbstractContextManager[Any]] = nullcontext  # while open: no adapter acts
@@ -87,20 +101,22 @@ class Transformer(Backbone):
         identifier: str,
         digest: str,
         device: str = "cpu",
-        tokenizer_from: str = "",
+        how: Loading | None = None,
     ) -> Transformer:
         """Load `source` (a folder, or a hub id that the hub's own cache holds) with a head.
 
         Args:
             spec: the task's outputs.
             head: `standard` (that of `AutoModelFor...`), or a pooling: `mean`, `attention`, `first`, `last`.
-            tokenizer_from: where the tokenizer is, when not with the model; it may know more tokens.
+            how: what is not as usual.
         """
-        tokenizer = load_tokenizer(tokenizer_from or source)
-        model = load_model(source, spec, head, tokenizer)
-        is_resized = bool(tokenizer_from) and make_room(model, tokenizer)
+        how = how or Loading()
+        tokenizer = load_tokenizer(how.tokenizer_from or source)
+        model = load_model(source, spec, head, tokenizer, how.bits)
+        is_resized = bool(how.tokenizer_from) and make_room(model, tokenizer)
         found = cls(model, tokenizer, identifier=identifier, digest=digest, device=device)
-        found.spec, found.is_resized, found.tokenizer_folder = spec, is_resized, tokenizer_from or source
+        found.storage = "" if how.bits is None else f"bitsandbytes-{how.bits}"
+        found.spec, found.is_resized, found.tokenizer_folder = spec, is_resized, how.tokenizer_from or source
         if spec.is_language_model and writes_from_encoder(model):
             found.spec = replace(spec, auto_class=WRITING_CLASS, peft_type="SEQ_2_SEQ_LM")
             found.start_id = int(model.config.decoder_start_token_id)  # type: ignore[arg-type,union-attr]
@@ -183,6 +199,22 @@ class Transformer(Backbone):
         self.base.eval()
         for name in [*self.above_names(cut), *self.structure.after_layers]:
             self.model.get_submodule(name).train()
+
+    def recompute(self, cut: int) -> None:
+        """Layers above the cut keep their input alone, and run again for the backward pass.
+
+        Chen et al. 2016, arXiv:1604.06174. Transformers recomputes in layers that train: the layer is told
+        so, the parts inside (dropout) stay as they are.
+        """
+        from functools import partial
+
+        from torch.utils.checkpoint import checkpoint
+
+        for layer in self.layers()[cut:]:
+            known: Any = layer
+            known.gradient_checkpointing = True
+            known._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
+            known.training = True
 
     def below(self, batch: Batch, taps: Sequence[Tap]) -> Mapping[Tap, torch.Tensor]:
         """Activations at `taps`: (B, T, H) for `tokens`, else (B, H)."""

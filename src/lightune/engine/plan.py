@@ -113,7 +113,9 @@ def speeds_here(
     if tokens.num_tokens < FEW_TOKENS:
         return None
     batches = sample_batches(backbone, tokens, rows, batch_rows=SAMPLE_ROWS, batch_tokens=batch_tokens)
-    return measured_speeds(forward, batches[::3], digest=backbone.digest, device=backbone.device)
+    return measured_speeds(
+        forward, batches[::3], digest=backbone.digest + backbone.storage, device=backbone.device
+    )
 
 
 @dataclass(frozen=True)

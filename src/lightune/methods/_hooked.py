@@ -53,7 +53,7 @@ class Hooked(Method):
 
         backbone.bypass = off
 
-    def start_training(self, backbone: Transformer, cut: int) -> None:
+    def set_dropout(self, backbone: Transformer, cut: int) -> None:
         """Dropout in what is new and in the head; the pre-trained part's own stays off, as for LoRA."""
         backbone.set_training(cut)
         backbone.base.eval()

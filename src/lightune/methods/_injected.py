@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
 
 from lightune.core.errors import UserError
 from lightune.methods.base import Method
@@ -13,6 +15,10 @@ from lightune.methods.base import Method
 if TYPE_CHECKING:
     from lightune.backbones.transformer import Transformer
 
+Bits = Literal[4, 8] | None
+STORED_BITS: Any = Field(
+    None, description="store the frozen part in 4 or 8 bits a weight, by bitsandbytes (as it is)"
+)
 HEAD_FILE = "head.safetensors"
 ADAPTER_FILE = "adapter_model.safetensors"
 # What peft raises on an adapter that another network was trained with, and on broken files.
@@ -23,7 +29,11 @@ class Injected(Method):
     """A method that peft implements; `config` says which tuner and where."""
 
     opens_with = "peft"
-    can_merge = True
+
+    @property
+    def can_merge(self) -> bool:
+        """Whether W + BA costs less to predict with, and is exact: not in weights of few bits."""
+        return self.bits is None
 
     @abstractmethod
     def config(self, backbone: Transformer) -> Any:

@@ -39,6 +39,9 @@ class LayeredSettings(MethodSettings):
         ge=0,
         description="train only in the top k layers; what lies below is read once and cached (all)",
     )
+    checkpointing: bool = Field(
+        False, description="keep no states inside the layers, compute them again: less memory, more time"
+    )
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,18 @@ class Method(ABC):
         """(B, C) logits from the tokens: the whole network."""
         return backbone.forward(batch)
 
+    @property
+    def bits(self) -> int | None:
+        """Bits of a weight that the frozen part is stored in; None: as it is."""
+        return getattr(self.settings, "bits", None)
+
     def start_training(self, backbone: Transformer, cut: int) -> None:
+        """Dropout on where it belongs, above the cut; states are kept, or computed again."""
+        self.set_dropout(backbone, cut)
+        if getattr(self.settings, "checkpointing", False):
+            backbone.recompute(cut)
+
+    def set_dropout(self, backbone: Transformer, cut: int) -> None:
         """Dropout on where it belongs: above the cut."""
         backbone.set_training(cut)
 

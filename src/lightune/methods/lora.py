@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from lightune.core.errors import UserError
-from lightune.methods._injected import Injected
+from lightune.methods._injected import STORED_BITS, Bits, Injected
 from lightune.methods.base import LayeredSettings, MethodSettings, Recipe
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class LoraSettings(LayeredSettings):
     modules: Literal["all", "attention"] = Field(
         "all", description="every linear map, or query and value of the attention only"
     )
+    bits: Bits = STORED_BITS
 
 
 class Lora(Injected):
@@ -90,7 +91,7 @@ class Lora(Injected):
             **self.shared(backbone, paths),
         )
 
-    def start_training(self, backbone: Transformer, cut: int) -> None:
+    def set_dropout(self, backbone: Transformer, cut: int) -> None:
         """The adapter's dropout and the head's; the pre-trained part's own only where it is asked for."""
         backbone.set_training(cut)
         if self.settings.base_dropout:

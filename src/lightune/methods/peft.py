@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, field_validator
 
 from lightune.core.errors import UserError, nearest
-from lightune.methods._injected import Injected
+from lightune.methods._injected import STORED_BITS, Bits, Injected
 from lightune.methods.base import LayeredSettings, MethodSettings, Recipe
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ class PeftSettings(LayeredSettings):
     """What every tuner can be told; the rest by peft's own names in `options`."""
 
     rank: int | None = Field(None, ge=1, le=4096, description="peft's r (its default)")
+    bits: Bits = STORED_BITS
     tokens: int = Field(20, ge=1, le=1000, description="virtual tokens of prompt, prefix and p-tuning")
     options: dict[str, Any] = Field(
         default_factory=dict, description='more of peft\'s own settings, as JSON: {"init_weights": false}'
@@ -126,9 +127,9 @@ class Tuner(Injected):
     settings: PeftSettings
 
     @property
-    def can_merge(self) -> bool:  # type: ignore[override]
+    def can_merge(self) -> bool:
         """LoRA's kin: their merging was seen to be exact."""
-        return self.tuner == "lora"
+        return self.tuner == "lora" and super().can_merge
 
     def recipe(self, num_rows: int) -> Recipe:
         """As LoRA, at the tuner's own rate."""
@@ -205,16 +206,24 @@ class Tuner(Injected):
 def _narrows(backbone: Transformer, path: str) -> bool:
     """Whether a linear map goes from wide to narrow: the second of a feed-forward block."""
     module: Any = backbone.model.get_submodule(path)
-    outside, inside = module.weight.shape
+    outside, inside = _shape_of(module)
     if type(module).__name__ == "Conv1D":  # GPT-2 keeps its maps transposed
         outside, inside = inside, outside
     return bool(inside > outside)
 
 
+def _shape_of(module: Any) -> tuple[int, ...]:
+    """Of the weight, also where it is stored in blocks of few bits."""
+    if hasattr(module, "out_features"):
+        return (int(module.out_features), int(module.in_features))
+    weight = getattr(module, "weight", None)
+    return () if weight is None else tuple(weight.shape)
+
+
 def _fitted(backbone: Transformer, paths: list[str], known: dict[str, Any]) -> dict[str, Any]:
     """Block sizes that divide all widths; no more frequencies or ranks than the smallest map has."""
-    weights = [getattr(backbone.model.get_submodule(path), "weight", None) for path in paths]
-    shapes = [tuple(one.shape) for one in weights if one is not None and one.ndim == 2]
+    known_shapes = [_shape_of(backbone.model.get_submodule(path)) for path in paths]
+    shapes = [one for one in known_shapes if len(one) == 2]
     if not shapes:
         return {}
     common = math.gcd(*(side for shape in shapes for side in shape))

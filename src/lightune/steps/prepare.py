@@ -226,7 +226,7 @@ def _bytes_needed(prepared: Prepared, taps: tuple[Tap, ...], cache: CacheSetting
 def _spaces(
     backbone: Transformer, taps: tuple[Tap, ...], pace: Pace, cache: CacheSettings
 ) -> dict[Tap, store.Space]:
-    kernel = kernel_name(backbone.device, pace.precision)
+    kernel = kernel_name(backbone.device, pace.precision, backbone.storage)
     spaces = {tap: store.space_of(backbone, tap, cache.dtype, kernel) for tap in taps}
     return {tap: replace(space, is_sealed=cache.encrypt) for tap, space in spaces.items()}
 
@@ -235,7 +235,8 @@ def open_unread(request: Request, gathered: Gathered, source: Source, method: Me
     """Load, tokenise, apply; nothing is read through the frozen part yet."""
     decisions = gathered.decisions
     began = time.perf_counter()
-    backbone = open_backbone(source, gathered.task.head_spec(), head=method.head, seed=request.seed)
+    spec = gathered.task.head_spec()
+    backbone = open_backbone(source, spec, head=method.head, seed=request.seed, bits=method.bits)
     loaded = time.perf_counter()
     _suit(request, gathered, source, decisions)
     encoded, limits = tokenise(request, gathered, backbone, decisions)

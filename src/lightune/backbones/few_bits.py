@@ -1,0 +1,57 @@
+"""The frozen part in 4 or 8 bits a weight, by bitsandbytes, whose kernels run on processors and GPUs.
+
+4 bits: NormalFloat in blocks of 64 with scales that are quantised again (QLoRA, Dettmers et al. 2023,
+arXiv:2305.14314, section 3). 8 bits: one scale a row (LLM.int8(), Dettmers et al. 2022, arXiv:2208.07339).
+Arithmetic stays float32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightune.core.errors import missing_extra
+
+
+def packing(wanted: Any, source: str, bits: int) -> Any:
+    """Transformers' configuration of the packing: the linear maps inside the layers, and nothing else.
+
+    Args:
+        wanted: the transformers class that will load `source`.
+
+    Raises:
+        UserError: bitsandbytes is not installed.
+    """
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    try:
+        import bitsandbytes  # noqa: F401 - transformers imports it by name
+    except ImportError:
+        raise missing_extra("bitsandbytes", "bits") from None
+    left = _outside_layers(wanted, source)
+    if bits == 8:
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=left)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.float32,
+        llm_int8_skip_modules=left,
+    )
+
+
+def _outside_layers(wanted: Any, source: str) -> list[str]:
+    """Names of the linear maps that are in no layer: heads, poolers, outputs over the vocabulary."""
+    import torch
+    from torch import nn
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(source)
+    with torch.device("meta"):
+        model = wanted.from_config(config)
+    lists = tuple(f"{name}." for name, module in model.named_modules() if isinstance(module, nn.ModuleList))
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and not name.startswith(lists)
+    ]

@@ -1,0 +1,135 @@
+"""Training in less memory: states computed again, a frozen part of few bits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lightune
+from lightune.steps import keep
+from tests.cli.running import lightune as command
+from tests.foreign import TEXTS
+from tests.making import TinyModel, task_rows, train_tiny, write_csv
+
+PAIRS = [(text,) for text in TEXTS]
+
+
+def losses(folder: Path, model: Path, **method: Any) -> list[float]:
+    """The loss of every step of a short training in float32."""
+    seen: list[list[float]] = []
+    original = keep.keep
+
+    def look(outcome: keep.Outcome, work: Path, output: Path) -> None:
+        seen.append(outcome.progress.step_losses)
+        original(outcome, work, output)
+
+    name = method.pop("name", "lora")
+    groups = {"train": {"epochs": 2, "batch_rows": 8}, "method": method, "cache": {"dtype": "float32"}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keep, "keep", look)
+        train_tiny(folder, model, method=name, groups=groups, overwrite=True, precision="exact")
+    return seen[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [
+        ("bert", {}),
+        ("bert", {"layers": 1, "dropout": 0.1, "base_dropout": True}),
+        ("llama", {"layers": 1}),
+        ("t5", {}),
+        ("bert", {"name": "full"}),
+    ],
+)
+def test_states_computed_again_give_the_same_losses(
+    kind: str, method: dict[str, Any], tiny: TinyModel, tmp_path: Path
+) -> None:
+    model = tiny(kind, num_layers=2)
+    one = losses(tmp_path, model, **method)
+    other = losses(tmp_path, model, checkpointing=True, **method)
+    assert np.abs(np.array(one) - np.array(other)).max() < 1e-5
+
+
+def test_fewer_states_are_kept(tiny: TinyModel) -> None:
+    """Numbers that the backward pass waits for, counted: hardly more than the layers' inputs."""
+    import torch
+
+    from lightune.backbones.base import HeadSpec
+    from lightune.backbones.transformer import Transformer
+
+    spec = HeadSpec("AutoModelForSequenceClassification", 2, "single_label_classification", ("a", "b"))
+    found = []
+    for is_recomputed in (False, True):
+        backbone = Transformer.load(
+            str(tiny("bert", num_layers=4)), spec, head="standard", identifier="x", digest="x"
+        )
+        backbone.set_training(0)
+        if is_recomputed:
+            backbone.recompute(0)
+        kept = 0
+
+        def keep_it(tensor: torch.Tensor) -> torch.Tensor:
+            nonlocal kept
+            kept += tensor.numel()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep_it, lambda tensor: tensor):
+            backbone.forward(backbone.two_texts())
+        found.append(kept)
+    assert found[1] < 0.5 * found[0]
+
+
+@pytest.fixture(scope="module")
+def packed(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> dict[int | None, Path]:
+    """Runs with the frozen part as it is, in 8 and in 4 bits."""
+    pytest.importorskip("bitsandbytes")
+    found: dict[int | None, Path] = {}
+    for bits in (None, 8, 4):
+        folder = tmp_path_factory.mktemp(f"bits-{bits}")
+        groups = {"train": {"epochs": 4}, "method": {"bits": bits, "layers": 1}}
+        found[bits] = Path(
+            train_tiny(folder, tiny("bert", num_layers=2), method="lora", groups=groups)["output"]
+        )
+    return found
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_few_bits_are_near_and_come_back(bits: int, packed: dict[int | None, Path]) -> None:
+    run, plain = lightune.load(packed[bits]), lightune.load(packed[None])
+    logits = run.logits(PAIRS)
+    assert np.abs(logits - lightune.load(packed[bits]).logits(PAIRS)).max() < 1e-6
+    difference = np.abs(logits - plain.logits(PAIRS)).max()
+    assert 1e-6 < difference < 1.5
+    layer = run.backbone.model.get_submodule(run.backbone.linear_paths(0)[0])
+    weight = getattr(layer, "base_layer", layer).weight
+    assert weight.element_size() == 1
+    assert run.backbone.model.get_submodule("classifier").weight.element_size() == 4
+
+
+def test_stored_states_of_few_bits_are_kept_apart(packed: dict[int | None, Path]) -> None:
+    """The same texts on the same model: each way of storing it reads them for itself."""
+    for folder in packed.values():
+        summary = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        assert summary["sequences_read"] > 0
+        assert summary["sequences_found"] == 0
+
+
+def test_merging_few_bits_is_refused(packed: dict[int | None, Path], tmp_path: Path) -> None:
+    ended = command("merge", packed[4], "--output", tmp_path / "merged")
+    assert ended.code == 2
+    assert "would change the answers" in ended.err or "cannot merge" in ended.err
+
+
+def test_a_decoder_of_four_bits_learns(tiny: TinyModel, tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    rows, header, text = task_rows("instruct")
+    data = write_csv(tmp_path / "data.csv", rows, header)
+    groups = {"train": {"epochs": 3}, "method": {"bits": 4, "checkpointing": True}}
+    asked: dict[str, Any] = {"data": data, "task": "instruct", "text": (text,), "label": "label"}
+    made = train_tiny(tmp_path, tiny("llama", num_layers=2), method="lora", groups=groups, **asked)
+    assert made["final_loss"] < made["epochs"][0]["train_loss"]
+    assert len(lightune.load(made["output"]).generate(TEXTS[:2])) == 2
