@@ -141,7 +141,9 @@ def parameter_groups(
 
 
 def make_optimizer(groups: list[dict[str, Any]], descent: Descent) -> torch.optim.Optimizer:
-    """SGD with momentum, Adam or AdamW."""
+    """SGD with momentum, Adam or AdamW; for steps of another kind one that keeps no state."""
+    if descent.optimizer == "mezo":
+        return torch.optim.SGD(groups, lr=descent.learning_rate)
     if descent.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=descent.learning_rate, momentum=0.9)
     kind = torch.optim.AdamW if descent.optimizer == "adamw" else torch.optim.Adam

@@ -26,8 +26,8 @@ class TrainSettings(Settings):
     batch_tokens: int | None = Field(
         None, ge=16, description="padded tokens in memory at once; larger steps are accumulated from pieces"
     )
-    optimizer: Literal["adamw", "adam", "sgd"] = Field(
-        "adamw", description="the optimiser (sgd: momentum 0.9)"
+    optimizer: Literal["adamw", "adam", "sgd", "mezo"] = Field(
+        "adamw", description="the optimiser (sgd: momentum 0.9; mezo: two forward passes, no gradients)"
     )
     schedule: Literal["linear", "cosine", "onecycle", "constant"] | None = Field(
         None, description="how the learning rate moves"

@@ -16,6 +16,7 @@ from lightune.core.tokens import Ints
 from lightune.engine import checkpoint as checkpoints
 from lightune.engine.checkpoint import Progress
 from lightune.engine.loop import Descent, Together, Work, fit
+from lightune.engine.mezo import mezo
 from lightune.engine.predict import READ_TOKENS, logits_of, settle
 from lightune.request import Request
 from lightune.steps.gather import Gathered
@@ -24,6 +25,7 @@ from lightune.tasks.base import Task
 
 # LoRA on movie sentences: 1,024 train 8% faster than 2,048 in 190 MB less (MiniLM, 2 cores, 2026-11).
 TOKENS_ON_CPU, TOKENS_ON_GPU = 1024, 8192
+ABILITIES = {"mezo": mezo}  # optimisers that take steps of another kind
 TOKENS_OF_VECTORS = 2048  # a step of more pieces than one runs twice
 
 
@@ -102,6 +104,8 @@ def learn(
     )
     if private:
         work = replace(work, start_training=lambda: stand_still(backbone))
+    elif descent.optimizer in ABILITIES:
+        work = replace(work, ability=ABILITIES[descent.optimizer](work, descent))
     total = int(np.ceil(len(rows) / descent.batch_rows)) * descent.epochs
     with show.bar(f"training ({prepared.method.name})", total) as bar:
         progress = fit(work, descent, folder=folder, bar=bar)
