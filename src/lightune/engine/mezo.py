@@ -1,4 +1,6 @@
-"""MeZO: training in the memory of inference, from two forward passes a step (Malladi et al. 2023, arXiv:2305.17333).
+"""MeZO: training in the memory of inference, by two forward passes a step.
+
+Malladi et al. 2023, arXiv:2305.17333.
 
 Algorithm 1: all that trains is moved by +e z and -e z, z drawn from N(0, 1); the difference of the two losses
 says how far to go along z. No gradient is kept, and z is drawn again from its seed instead of kept.
