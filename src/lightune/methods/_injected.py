@@ -135,6 +135,12 @@ class Injected(Method):
 
     def loading_code(self, backbone: Transformer) -> str:
         """Peft and transformers alone."""
+        if self.bits is None:
+            return self._loading_code(backbone)
+        note = f"# trained on weights of {self.bits} bits, packed by transformers.BitsAndBytesConfig:\n"
+        return note + "# in float32 the answers are near, not equal\n" + self._loading_code(backbone)
+
+    def _loading_code(self, backbone: Transformer) -> str:
         if self.head != "standard" and not backbone.spec.is_vector:
             return super().loading_code(backbone)
         kind = backbone.spec.auto_class.replace("AutoModel", "AutoPeftModel")
