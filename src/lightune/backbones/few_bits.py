@@ -40,6 +40,16 @@ def packing(wanted: Any, source: str, bits: int) -> Any:
     )
 
 
+def keep_float32(model: Any) -> None:
+    """Compute in float32 wherever the passes are: without gradients bitsandbytes would take bfloat16.
+
+    Its kernel for processors with AVX-512 BF16 packs the weights anew and rounds the states.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
 def _outside_layers(wanted: Any, source: str) -> list[str]:
     """Names of the linear maps that are in no layer: heads, poolers, outputs over the vocabulary."""
     import torch
