@@ -1,13 +1,12 @@
 """The frozen part in 4 or 8 bits a weight, by bitsandbytes, whose kernels run on processors and GPUs.
 
 4 bits: NormalFloat in blocks of 64 with scales that are quantised again (QLoRA, Dettmers et al. 2023,
-arXiv:2305.14314, section 3), multiplied in float32. 8 bits: one scale a row (LLM.int8(), Dettmers et al. 2022,
-arXiv:2208.07339), multiplied with states that are rounded too.
+arXiv:2305.14314, section 3), multiplied in float32. 8 bits: one scale a row (LLM.int8(), Dettmers et al.
+2022, arXiv:2208.07339), multiplied with states that are rounded too.
 """
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from lightune.core.errors import missing_extra
@@ -46,7 +45,6 @@ def keep_float32(model: Any) -> None:
 
     Its kernel for processors with AVX-512 BF16 packs the weights anew and rounds the states.
     """
-    warnings.filterwarnings("ignore", message="MatMul8bitLt: inputs will be cast")  # known: see above
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
