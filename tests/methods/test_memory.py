@@ -38,11 +38,11 @@ def losses(folder: Path, model: Path, **method: Any) -> list[float]:
 @pytest.mark.parametrize(
     ("kind", "method"),
     [
-        ("bert", {}),
+        pytest.param("bert", {}, marks=pytest.mark.slow),
         ("bert", {"layers": 1, "dropout": 0.1, "base_dropout": True}),
         ("llama", {"layers": 1}),
-        ("t5", {}),
-        ("bert", {"name": "full"}),
+        pytest.param("t5", {}, marks=pytest.mark.slow),
+        pytest.param("bert", {"name": "full"}, marks=pytest.mark.slow),
     ],
 )
 def test_states_computed_again_give_the_same_losses(
