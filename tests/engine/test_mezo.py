@@ -24,7 +24,7 @@ def test_a_step_follows_the_slope_along_its_direction() -> None:
 
     work = type("Work", (), {})()
     work.tokens, work.targets, work.pad_id, work.device = Tokens(), np.zeros(1), 0, "cpu"
-    work.weigh = lambda piece: 1
+    work.weigh, work.together = (lambda piece: 1), None
     work.forward = lambda batch: theta
     work.losses = lambda outputs, batch, targets: ((outputs - wanted) ** 2).sum()[None]
     optimizer = torch.optim.SGD([{"params": [theta], "weight_decay": 0.0}], lr=0.1)
