@@ -67,6 +67,8 @@ class Backbone(ABC):
     max_length: int
     pad_id: int
     device: str
+    changed_below: str = ""
+    """Digest of what training has changed below the cut; "" while that is as it was pre-trained."""
 
     @abstractmethod
     def layers(self) -> Sequence[nn.Module]:

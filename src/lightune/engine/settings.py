@@ -41,6 +41,21 @@ class TrainSettings(Settings):
     )
 
 
+class SpeedSettings(Settings):
+    """What makes training steps fewer or cheaper. None: derived from the method's recipe and the data."""
+
+    later_layers: int | None = Field(
+        None,
+        ge=0,
+        description="after the first epoch train only the top k layers, and read what lies below once (all)",
+    )
+    skip_below: float | None = Field(
+        None,
+        ge=0,
+        description="go back only through rows whose loss is above this, once many are below; 0: through all",
+    )
+
+
 class CacheSettings(Settings):
     """The activation store."""
 
