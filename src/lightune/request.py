@@ -88,6 +88,11 @@ class Request:
         for group, (kind, _) in SHARED.items():
             build(kind, group, self.groups.get(group, {}))
         require_fit(self.privacy, self.groups.get("train", {}), repeats=self.folds or self.seeds)
+        if self.privacy.is_private and self.groups.get("speed"):
+            hint = "Leave --speed out of a private run."
+            raise UserError(
+                "--speed chooses rows and layers by what training has seen, without noise", hint=hint
+            )
         if self.cache.encrypt:
             require_key()
         if self.budget is not None:

@@ -67,7 +67,8 @@ def skip_below_of(request: Request, prepared: Prepared) -> float:
     """The loss under which a row is taken for learnt; 0 where a backward pass is cheap: nothing to save."""
     if request.speed.skip_below is not None:
         return request.speed.skip_below
-    return LEARNT if prepared.cut < prepared.backbone.depth else 0.0
+    is_dear = prepared.cut < prepared.backbone.depth and not request.privacy.is_private
+    return LEARNT if is_dear else 0.0
 
 
 def batch_tokens_of(backbone: Transformer) -> int:
