@@ -88,7 +88,7 @@ class Request:
         for group, (kind, _) in SHARED.items():
             build(kind, group, self.groups.get(group, {}))
         require_fit(self.privacy, self.groups.get("train", {}), repeats=self.folds or self.seeds)
-        if self.privacy.is_private and self.groups.get("speed"):
+        if self.privacy.is_private and (self.speed.skip_below or self.speed.later_layers is not None):
             hint = "Leave --speed out of a private run."
             raise UserError(
                 "--speed chooses rows and layers by what training has seen, without noise", hint=hint
