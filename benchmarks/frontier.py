@@ -33,11 +33,12 @@ OURS: dict[str, list[str]] = {
     "lora": ["--method", "lora"],
     "lora2": ["--method", "lora", "--train.epochs", "2"],
     "lora_mean": ["--method", "lora", "--head", "mean"],
+    "lora3": ["--method", "lora", "--method.layers", "3"],
     "top3": ["--method", "full", "--method.layers", "3"],
     "auto": ["--method", "auto"],
 }
 # A run on data that an earlier one, with another seed, has read through the frozen part already.
-SECOND = {"head_again": "head", "side_again": "side", "top3_again": "top3"}
+SECOND = {"head_again": "head", "side_again": "side", "lora3_again": "lora3", "top3_again": "top3"}
 PEERS = ("tfidf_lr", "frozen_lr", "peft_lora", "peft_lora_ours", "trainer_full")
 USUAL = "peft_lora"
 

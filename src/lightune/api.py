@@ -79,6 +79,7 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
         private=chosen.private,
     )
     outcome.summary = finish.summarise(outcome, output, chosen.spread, planned)
+    prepared.thaw()
     race.remove_traces(work)
     keep.keep(outcome, work, output)
     finish.show_result(outcome, output, show)

@@ -11,16 +11,25 @@ from typing import Any
 
 from lightune.core import plugins
 from lightune.core.errors import UserError
-from lightune.core.settings import build
+from lightune.core.settings import Settings, build
 from lightune.data.settings import DataSettings
 from lightune.engine.sealed import require_key
-from lightune.engine.settings import CacheSettings, TrainSettings, parse_seconds, parse_size
+from lightune.engine.settings import CacheSettings, SpeedSettings, TrainSettings, parse_seconds, parse_size
 from lightune.privacy.settings import PrivacySettings, require_fit
 from lightune.runs.settings import ReportSettings
 
 HEADS = ("auto", "standard", "mean", "attention", "first", "last")
 PRECISIONS = ("exact", "fast")
-GROUPS = ("train", "method", "data", "cache", "privacy", "report")
+SHARED: dict[str, tuple[type[Settings], str]] = {
+    "train": (TrainSettings, "the training loop"),
+    "speed": (SpeedSettings, "fewer and cheaper steps"),
+    "data": (DataSettings, "reading and splitting"),
+    "cache": (CacheSettings, "the activation store"),
+    "privacy": (PrivacySettings, "what the run gives away"),
+    "report": (ReportSettings, "the run's report"),
+}
+"""Settings groups that every method has: name -> (settings, what they are about)."""
+GROUPS = (*SHARED, "method")
 SLOW_BUT_SURE = "lora"
 
 
@@ -76,8 +85,14 @@ class Request:
             raise UserError(f"unknown head {self.head!r}", hint=f"Known: {', '.join(HEADS)}.")
         check_precision(self.precision)
         self.method_settings(self.method_name)
-        _ = self.train, self.data_settings, self.cache, self.report
+        for group, (kind, _) in SHARED.items():
+            build(kind, group, self.groups.get(group, {}))
         require_fit(self.privacy, self.groups.get("train", {}), repeats=self.folds or self.seeds)
+        if self.privacy.is_private and (self.speed.skip_below or self.speed.later_layers is not None):
+            hint = "Leave --speed out of a private run."
+            raise UserError(
+                "--speed chooses rows and layers by what training has seen, without noise", hint=hint
+            )
         if self.cache.encrypt:
             require_key()
         if self.budget is not None:
@@ -107,6 +122,11 @@ class Request:
     def train(self) -> TrainSettings:
         """`--train.*`."""
         return build(TrainSettings, "train", self.groups.get("train", {}))
+
+    @property
+    def speed(self) -> SpeedSettings:
+        """`--speed.*`."""
+        return build(SpeedSettings, "speed", self.groups.get("speed", {}))
 
     @property
     def data_settings(self) -> DataSettings:

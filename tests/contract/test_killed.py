@@ -19,12 +19,14 @@ DRIVER = Path(__file__).with_name("killed_runs.py")
 MIDDLE = {"at": "step", "number": 13, "saves": True}
 EARLY = {"at": "step", "number": 3, "saves": False}
 FILLING = {"at": "fill", "number": 2}
-CASES = {
-    "middle of an epoch, cut": ("lora", 1, MIDDLE),
-    "middle of an epoch, no cut": ("full", None, MIDDLE),
-    "before the first checkpoint": ("lora", 1, EARLY),
-    "while activations are written": ("lora", 1, FILLING),
-    "middle of an epoch, head": ("head", None, MIDDLE),
+CASES: dict[str, tuple[str, dict[str, dict[str, Any]], dict[str, Any]]] = {
+    "middle of an epoch, cut": ("lora", {"method": {"layers": 1}}, MIDDLE),
+    "middle of an epoch, no cut": ("full", {}, MIDDLE),
+    "before the first checkpoint": ("lora", {"method": {"layers": 1}}, EARLY),
+    "while activations are written": ("lora", {"method": {"layers": 1}}, FILLING),
+    "middle of an epoch, head": ("head", {}, MIDDLE),
+    "lower layers frozen": ("full", {"speed": {"later_layers": 1}}, MIDDLE),
+    "easy rows skipped": ("full", {"speed": {"skip_below": 0.7}}, MIDDLE),
 }
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows cannot be asked this way")
@@ -42,11 +44,8 @@ class Ended:
 
 def job(folder: Path, model: Path, case: str, kill: Any, resume: bool = False) -> dict[str, Any]:
     """One training for the driver."""
-    method, layers, _ = CASES[case]
-    groups = {
-        "train": {"epochs": 4, "batch_rows": 8, "learning_rate": 1e-3},
-        "method": {} if layers is None else {"layers": layers},
-    }
+    method, settings, _ = CASES[case]
+    groups = {"train": {"epochs": 4, "batch_rows": 8, "learning_rate": 1e-3}, **settings}
     asked = {"folder": str(folder), "model": str(model), "data": str(folder.parent / "data.csv")}
     asked |= {"groups": groups, "method": method, "output": str(folder / "run"), "resume": resume}
     folder.mkdir(parents=True, exist_ok=True)

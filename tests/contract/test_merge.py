@@ -17,7 +17,7 @@ from tests.cli.running import lightune as command
 from tests.foreign import TEXTS
 from tests.making import TinyModel, task_rows, train_tiny, write_csv
 
-QUICK = ("lora", "ia3", "dora", "loha")
+QUICK = ("lora", "ia3")
 APART = {"prefix_tuning": "before the text", "side": "beside the model", "adapter": "between the layers"}
 EVERY = ["lora", "bitfit", *sorted(set(family.variants()) - family.PROMPTS)]
 ALL = [pytest.param(one, marks=[] if one in QUICK else [pytest.mark.slow]) for one in EVERY]

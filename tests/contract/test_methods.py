@@ -18,7 +18,6 @@ from tests.making import TinyModel
 from tests.tiny import CLASSIFIERS
 
 METHODS = plugins.names(methods)
-LAYERED = [name for name in METHODS if "layers" in plugins.load(methods, name, Method).Settings.model_fields]  # type: ignore[type-abstract]
 ALL_TASKS = plugins.names(tasks)
 WRITING = [name for name in ALL_TASKS if plugins.load(tasks, name, Task).kind == "text"]  # type: ignore[type-abstract]
 OTHERS = [name for name in WRITING if name != "instruct"]
@@ -35,15 +34,15 @@ NOT_ALLOWED = {
     ("bitfit", "modernbert"): "no bias",
 }
 """(method, kind of network) -> what the message says; every other pair must learn."""
-HOOKED = {"adapter", "loreft"}
+SECONDARY = {"adapter", "bitfit", "loreft"}
 """What they do to each kind of network is tested in tests/methods: here the main pairs, the rest in slow."""
 
 
 def pairs(methods_: list[str], others: list[str] | tuple[str, ...], main: set[str]) -> list[ParameterSet]:
-    """(method, other) of all, those of the hooked methods marked slow where `other` is not a main one."""
+    """(method, other) of all, those of secondary methods marked slow where `other` is not a main one."""
     return [
         pytest.param(
-            method, other, marks=[pytest.mark.slow] if method in HOOKED and other not in main else []
+            method, other, marks=[pytest.mark.slow] if method in SECONDARY and other not in main else []
         )
         for method in methods_
         for other in others
@@ -77,9 +76,20 @@ def test_learns_above_a_cut(method: str, kind: str, tiny: TinyModel, tmp_path: P
     check(tmp_path, tiny(kind, num_layers=2), kind, method, task="classify", layers=1)
 
 
+SLOW = SECONDARY | {"lora"}
 WRITERS: list[Any] = [
-    *((method, "instruct", kind) for method in METHODS for kind in ("gpt2", "llama", "t5")),
-    *(("lora", task, kind) for task in OTHERS for kind in ("gpt2", "t5", "marian")),
+    *((method, "instruct", "gpt2") for method in METHODS),
+    *(
+        pytest.param(method, "instruct", kind, marks=[pytest.mark.slow] if method in SLOW else [])
+        for method in METHODS
+        for kind in ("llama", "t5")
+    ),
+    *(("lora", task, "t5") for task in OTHERS),
+    *(
+        pytest.param("lora", task, kind, marks=pytest.mark.slow)
+        for task in OTHERS
+        for kind in ("gpt2", "marian")
+    ),
     *((method, task, kind) for method in ("head", "side") for task in OTHERS for kind in ("gpt2", "t5")),
     *(pytest.param("full", task, kind, marks=pytest.mark.slow) for task in OTHERS for kind in ("gpt2", "t5")),
 ]

@@ -12,8 +12,15 @@ from tests.making import TinyModel, train_tiny
 KINDS = ["bert", "gpt2", "llama", "t5", "deberta", "modernbert", "bart"]
 
 
-def losses(folder: Path, model: Path, cache: dict[str, str], method: str, head: str = "auto") -> list[float]:
-    """The loss of every step of a short run."""
+def losses(
+    folder: Path,
+    model: Path,
+    cache: dict[str, str],
+    method: str,
+    head: str = "auto",
+    speed: dict[str, str] | None = None,
+) -> list[float]:
+    """The loss of every step of a short run; `speed`: with all layers at first."""
     from lightune.engine import checkpoint
 
     found: list[float] = []
@@ -24,7 +31,7 @@ def losses(folder: Path, model: Path, cache: dict[str, str], method: str, head: 
         original(place, state)
 
     folder.mkdir(parents=True)
-    layers = {} if method == "head" else {"layers": 2}
+    layers = {} if method == "head" or speed is not None else {"layers": 2}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "save", keep)
         train_tiny(
@@ -36,6 +43,7 @@ def losses(folder: Path, model: Path, cache: dict[str, str], method: str, head: 
                 "train": {"epochs": 3, "batch_rows": 8, "learning_rate": 1e-3},
                 "method": layers,
                 "cache": cache,
+                "speed": speed or {},
             },
         )
     return found

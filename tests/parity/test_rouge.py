@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from lightune.core.errors import UserError
 from lightune.evaluate.texts import ROUGE, Words, text_metrics
-from lightune.tasks.instruct import Instruct
 
 # Lin 2004, section 3: of one reference, and four sentences that share words with it.
 REFERENCE = "police killed the gunman"
@@ -25,16 +21,6 @@ def test_the_papers_own_examples(said: str, one: float, longest: float) -> None:
     assert metrics["rouge1"] == pytest.approx(one)
     assert metrics["rougeL"] == pytest.approx(longest)
     assert set(intervals) == set(ROUGE)
-
-
-@pytest.mark.parametrize(("module", "package"), [("sacrebleu", "sacrebleu"), ("rouge_score", "rouge-score")])
-def test_a_missing_library_is_told_before_the_work(
-    module: str, package: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(UserError, match=f"needs the package '{package}'") as told:
-        Instruct().learn([])
-    assert "lightune[metrics]" in str(told.value.hint)
 
 
 @pytest.mark.parity

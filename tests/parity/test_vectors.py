@@ -166,8 +166,16 @@ def test_saved_runs_give_the_same_vectors(method: str, kind: str, tiny: TinyMode
     assert np.array_equal(np.stack([one.vector for one in said]), run.vectors(texts))
 
 
-@pytest.mark.parametrize("method", ["lora", "full"])
-@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [
+        ("lora", "bert"),
+        *(
+            pytest.param(method, kind, marks=pytest.mark.slow)
+            for method, kind in (("full", "bert"), ("lora", "gpt2"), ("full", "gpt2"))
+        ),
+    ],
+)
 def test_the_card_opens_it_without_lightune(method: str, kind: str, tiny: TinyModel, tmp_path: Path) -> None:
     """The printed lines, in a process of their own, give the same vectors."""
     groups = {"data": {"prefixes": "q: "}, "train": {"learning_rate": 1e-2}}

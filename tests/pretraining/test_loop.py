@@ -127,3 +127,17 @@ def test_loss_that_is_no_number_is_said(tmp_path: Path) -> None:
     made.measure = lambda: math.nan
     with pytest.raises(UserError, match="no number"):
         fit(made, PLAN, Journal(), folder=None, show=QUIET)
+
+
+def test_measuring_takes_a_small_share_of_a_budget(tmp_path: Path) -> None:
+    made: Any = learner(tmp_path, "gpt2")
+
+    def measure() -> float:
+        time.sleep(0.1)
+        return 1.0
+
+    made.measure = measure
+    told = Journal()
+    plan = replace(PLAN, steps=10**9, seconds=1.5, measurements=100, patience=0)
+    fit(made, plan, told, folder=None, show=QUIET)
+    assert 2 <= len(told.rows) <= 5, "100 measurements would take 10 seconds"

@@ -68,6 +68,8 @@ class Backbone(ABC):
     pad_id: int
     device: str
     storage: str = ""  # what the frozen part is stored by, where that changes what it computes
+    changed_below: str = ""
+    """Digest of what training has changed below the cut; "" while that is as it was pre-trained."""
 
     @abstractmethod
     def layers(self) -> Sequence[nn.Module]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from lightune.core.tokens import Tokens
 
 LONG_SHARE = 0.05  # more long texts than this, and they become windows
 DERIVED_LIMIT = 512  # attention costs the square of the length: longer windows must be asked for
+SAMPLED_TEXTS = 1000  # tell the share of long ones within about a point
 OVERLAP = 8  # a window shares 1 / OVERLAP of its tokens with the next
 
 
@@ -70,9 +71,10 @@ def encode(tokenizer: Any, texts: Sequence[tuple[str, ...]], limits: Limits) -> 
     is_long = lengths > limits.max_length
     lost = num_cut = 0
     pieces: list[tuple[list[list[int]], list[list[int]] | None]] = []
-    for place in np.flatnonzero(is_long).tolist():
-        most = 1 if is_pair or limits.long == "truncate" else limits.max_windows
-        cut, cut_types, kept = _shorten(tokenizer, texts[place], limits.max_length, most)
+    places = np.flatnonzero(is_long).tolist()
+    most = 1 if is_pair or limits.long == "truncate" else limits.max_windows
+    shortened = _shorten(tokenizer, [texts[place] for place in places], limits.max_length, most)
+    for place, (cut, cut_types, kept) in zip(places, shortened, strict=True):
         windows[place] = len(cut)
         missing = max(int(lengths[place]) - kept, 0)
         lost, num_cut = lost + missing, num_cut + (missing > 0)
@@ -96,10 +98,10 @@ def choose_limits(
     why = "as asked" if max_length and length == max_length else f"the model takes {model_limit} tokens"
     if length == DERIVED_LIMIT < model_limit:
         why += f"; more than {DERIVED_LIMIT} must be asked for"
-    sample = texts[:: max(1, len(texts) // 2000)]
-    share = float(np.mean([len(one) > length for one in _tokenise(tokenizer, sample)[0]])) if sample else 0.0
     if long != "auto":
         return Limits(length, long, max_windows), why, "as asked"  # type: ignore[arg-type]
+    sample = texts[:: max(1, len(texts) // SAMPLED_TEXTS)]
+    share = float(np.mean([len(one) > length for one in _tokenise(tokenizer, sample)[0]])) if sample else 0.0
     is_windows = share > LONG_SHARE and bool(sample) and len(sample[0]) == 1
     reason = f"{share:.1%} of the texts are longer than {length} tokens"
     return Limits(length, "windows" if is_windows else "truncate", max_windows), why, reason
@@ -121,28 +123,30 @@ def _tokenise(
 
 
 def _shorten(
-    tokenizer: Any, text: tuple[str, ...], max_length: int, max_windows: int
-) -> tuple[list[list[int]], list[list[int]] | None, int]:
-    """(windows, their segment ids, tokens of the text that they hold)."""
-    is_windowed = max_windows > 1
+    tokenizer: Any, texts: Sequence[tuple[str, ...]], max_length: int, max_windows: int
+) -> Iterator[tuple[list[list[int]], list[list[int]] | None, int]]:
+    """For each text (windows, their segment ids, tokens of the text that they hold)."""
+    if not texts:
+        return
+    is_windowed, is_pair = max_windows > 1, len(texts[0]) == 2
     stride = max_length // OVERLAP if is_windowed else 0
     found = tokenizer(
-        *text,
-        truncation="longest_first" if len(text) == 2 else True,
+        *map(list, zip(*texts, strict=True)),  # all at once: the tokenizer then uses every core
+        truncation="longest_first" if is_pair else True,
         max_length=max_length,
         stride=stride,
         return_overflowing_tokens=is_windowed,
         verbose=False,
     )
-    ids = found["input_ids"] if is_windowed else [found["input_ids"]]
-    types = None
-    if "token_type_ids" in tokenizer.model_input_names:
-        types = found["token_type_ids"] if is_windowed else [found["token_type_ids"]]
-        types = types[:max_windows]
-    ids = ids[:max_windows]
-    special = tokenizer.num_special_tokens_to_add(pair=len(text) == 2)
-    kept = sum(len(one) - special for one in ids) - stride * (len(ids) - 1) + special
-    return ids, types, kept
+    ids = found["input_ids"]
+    types = found["token_type_ids"] if "token_type_ids" in tokenizer.model_input_names else None
+    owners = np.array(found["overflow_to_sample_mapping"] if is_windowed else range(len(texts)))
+    first = np.searchsorted(owners, np.arange(len(texts) + 1))
+    special = tokenizer.num_special_tokens_to_add(pair=is_pair)
+    for start, end in zip(first[:-1], np.minimum(first[1:], first[:-1] + max_windows), strict=True):
+        windows = ids[start:end]
+        kept = sum(len(one) - special for one in windows) - stride * (len(windows) - 1) + special
+        yield windows, None if types is None else types[start:end], kept
 
 
 def _merge(

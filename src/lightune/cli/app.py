@@ -43,8 +43,9 @@ def run(words: Sequence[str]) -> int:
 
             print(f"lightune {lightune.__version__}")
             return 0
-        groups = ("train", "method", "data", "cache", "privacy", "report", "pretrain")
-        rest, found = take_flags(words, groups, _switches(words[:1] == ["pretrain"]))
+        from lightune.request import GROUPS as KNOWN
+
+        rest, found = take_flags(words, (*KNOWN, "pretrain"), _switches(words[:1] == ["pretrain"]))
         GROUPS.update(found)
         wants_settings = "--help" in rest and rest[0] in ("train", "plan", "compare", "pretrain")
         result = (
@@ -93,9 +94,9 @@ def _exit_code_of(error: Exception) -> int | None:
 def _switches(is_pretrain: bool) -> set[str]:
     """The dotted flags that take no value."""
     from lightune.core.settings import switches
-    from lightune.engine.settings import CacheSettings, TrainSettings
+    from lightune.request import SHARED
 
-    found = switches(CacheSettings, "cache") | switches(TrainSettings, "train")
+    found = set().union(*(switches(kind, group) for group, (kind, _) in SHARED.items()))
     if is_pretrain:
         from lightune.cli.language import pretrain_switches
 
@@ -124,18 +125,11 @@ def settings_tables() -> list[tuple[str, list[tuple[str, str, str]]]]:
     from lightune import methods
     from lightune.core import plugins
     from lightune.core.settings import describe
-    from lightune.data.settings import DataSettings
-    from lightune.engine.settings import CacheSettings, TrainSettings
     from lightune.methods.base import Method
-    from lightune.privacy.settings import PrivacySettings
-    from lightune.runs.settings import ReportSettings
+    from lightune.request import SHARED
 
     tables: list[tuple[str, Any]] = [
-        ("--train: the training loop", describe(TrainSettings, "train")),
-        ("--data: reading and splitting", describe(DataSettings, "data")),
-        ("--cache: the activation store", describe(CacheSettings, "cache")),
-        ("--privacy: what the run gives away", describe(PrivacySettings, "privacy")),
-        ("--report: the run's report", describe(ReportSettings, "report")),
+        (f"--{group}: {about}", describe(kind, group)) for group, (kind, about) in SHARED.items()
     ]
     for name in plugins.names(methods):
         kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]

@@ -56,7 +56,6 @@ Json = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="no progress, only warnings and the result")]
 
 RUN_KEYS = {"task", "text", "label", "model", "method", "head", "validation", "test", "precision", "seed"}
-CONFIG_GROUPS = ("run", "train", "method", "data", "cache", "privacy", "report")
 
 
 @app.command(epilog="Example: lightune train reviews.csv --method lora --budget 10m")
@@ -189,12 +188,14 @@ def _take_config(
     Raises:
         UserError: a group or a name that does not exist, or a value of the wrong kind.
     """
+    from lightune.request import GROUPS as SETTINGS_GROUPS
     from lightune.request import Request
 
+    known_groups = ("run", *SETTINGS_GROUPS)
     defaults = {name: field.default for name, field in Request.__dataclass_fields__.items()}
     for group, fields in known.items():
-        if group not in CONFIG_GROUPS or not isinstance(fields, dict):
-            hint = f"A settings file has the groups {', '.join(f'[{name}]' for name in CONFIG_GROUPS)}."
+        if group not in known_groups or not isinstance(fields, dict):
+            hint = f"A settings file has the groups {', '.join(f'[{name}]' for name in known_groups)}."
             raise UserError(f"{group!r} is not a group of settings", file=file, hint=hint)
     for name, value in known.pop("run", {}).items():
         if name == "lightune":  # the version that wrote the file

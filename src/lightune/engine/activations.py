@@ -191,7 +191,7 @@ def space_of(backbone: Backbone, tap: Tap, dtype: str, kernel: str) -> Space:
     """The space that a backbone's activations at `tap` belong to; `kernel` says what computes them."""
     return Space(
         backbone=backbone.identifier,
-        digest=backbone.digest,
+        digest=backbone.digest + backbone.changed_below,
         depth=tap.depth,
         reduction=tap.reduction,
         dtype=dtype,

@@ -35,6 +35,7 @@ class Progress:
     risen_epoch: int = 0
     best_score: float = float("-inf")
     seconds: float = 0.0
+    easy_share: float = 0.0
     is_finished: bool = False
 
 

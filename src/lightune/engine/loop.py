@@ -20,9 +20,10 @@ from torch import nn
 
 from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.engine import checkpoint as checkpoints
-from lightune.engine.batches import Step, epoch_steps
+from lightune.engine.batches import Step, epoch_steps, pieces
 from lightune.engine.checkpoint import Checkpoint, Progress
 from lightune.engine.predict import Forward
+from lightune.engine.sieve import Sieve
 
 if TYPE_CHECKING:
     from lightune.core.progress import Bar
@@ -48,6 +49,8 @@ class Descent:
     clip: float
     patience: int
     seed: int
+    skip_below: float = 0.0
+    later_layers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Work:
         validate: () -> metrics with `score`, larger is better; None without validation rows.
         together: for a loss over the whole step; None where the pieces of a step do not know each other.
         ability: steps of another kind, such as private ones; None for the usual.
+        later: () -> what the epochs after the first work on (less may train); None: the same.
     """
 
     model: nn.Module
@@ -106,6 +110,7 @@ class Work:
     validate: Callable[[], dict[str, float]] | None = None
     together: Together | None = None
     ability: Ability | None = None
+    later: Callable[[], Work] | None = None
 
 
 def rate_factor(schedule: str, step: int, total: int, warmup: float) -> float:
@@ -141,9 +146,7 @@ def parameter_groups(
 
 
 def make_optimizer(groups: list[dict[str, Any]], descent: Descent) -> torch.optim.Optimizer:
-    """SGD with momentum, Adam or AdamW; for steps of another kind one that keeps no state."""
-    if descent.optimizer == "mezo":
-        return torch.optim.SGD(groups, lr=descent.learning_rate)
+    """SGD with momentum, Adam or AdamW."""
     if descent.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=descent.learning_rate, momentum=0.9)
     kind = torch.optim.AdamW if descent.optimizer == "adamw" else torch.optim.Adam
@@ -165,8 +168,8 @@ def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -
         _restore(named, earlier.trained)
         checkpoints.restore_optimizer(optimizer, earlier.optimizer)
         torch.set_rng_state(earlier.random)
-    keeper = _Keeper(folder, named, optimizer)
-    take_step = work.ability.step if work.ability else train_step
+    keeper, sieve = _Keeper(folder, named, optimizer), Sieve(descent.skip_below, progress.easy_share)
+    work = _work_of(work, descent, progress)
     steps_an_epoch = math.ceil(len(work.rows) / descent.batch_rows)
     if bar is not None:
         bar.advance(progress.step)
@@ -176,7 +179,11 @@ def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -
         for step in steps[progress.step_in_epoch :]:
             began = time.perf_counter()
             _set_rates(optimizer, descent, progress.step, steps_an_epoch * descent.epochs)
-            loss = take_step(work, descent, step, optimizer)
+            if work.ability is not None:
+                loss = work.ability.step(work, descent, step, optimizer)
+            else:
+                loss = train_step(work, descent, step, optimizer, sieve)
+            progress.easy_share = sieve.share
             progress.step_losses.append(loss)
             progress.step += 1
             progress.step_in_epoch += 1
@@ -186,6 +193,7 @@ def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -
             keeper.save_now_and_then(progress, best)
         best = _end_epoch(work, descent, progress, named, best)
         keeper.save(progress, best)
+        work = _work_of(work, descent, progress)
     if best:
         _restore(named, best)
     return progress
@@ -204,16 +212,31 @@ def _steps_of(work: Work, descent: Descent, epoch: int) -> list[Step]:
     )
 
 
-def train_step(work: Work, descent: Descent, step: Step, optimizer: torch.optim.Optimizer) -> float:
+def _work_of(work: Work, descent: Descent, progress: Progress) -> Work:
+    """What is worked on after the epochs that are done."""
+    is_over = progress.is_finished or progress.epoch >= descent.epochs
+    return work.later() if work.later is not None and progress.epoch > 0 and not is_over else work
+
+
+def train_step(
+    work: Work, descent: Descent, step: Step, optimizer: torch.optim.Optimizer, sieve: Sieve
+) -> float:
     """One step of the optimiser over all pieces of `step`; returns its mean loss over all answers."""
     optimizer.zero_grad(set_to_none=True)
     total, weight = 0.0, max(1, sum(work.weigh(piece) for piece in step.pieces))
     if work.together is not None and len(step.pieces) > 1:
         total = _backward_together(work, work.together, step, weight)
     else:
-        for piece in step.pieces:
-            batch = work.tokens.batch(piece, pad_id=work.pad_id, device=work.device)
-            loss = work.losses(work.forward(batch), batch, work.targets[piece]).sum() / weight
+        rows_of, left = step.pieces, 0.0
+        sieve.start_step()
+        if sieve.is_open:
+            hard, left = sieve.sift(lambda piece: _losses(work, piece), step.pieces)
+            rows_of = tuple(pieces(work.tokens, hard, descent.batch_tokens))
+        total = left / weight
+        for piece in rows_of:
+            losses = _losses(work, piece)
+            sieve.saw(losses, piece)
+            loss = losses.sum() / weight
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
     if descent.clip > 0:
@@ -221,6 +244,12 @@ def train_step(work: Work, descent: Descent, step: Step, optimizer: torch.optim.
         nn.utils.clip_grad_norm_(parameters, descent.clip)
     optimizer.step()
     return total
+
+
+def _losses(work: Work, piece: Ints) -> torch.Tensor:
+    """(U,) the loss of every answer of some rows."""
+    batch = work.tokens.batch(piece, pad_id=work.pad_id, device=work.device)
+    return work.losses(work.forward(batch), batch, work.targets[piece])
 
 
 def _backward_together(work: Work, together: Together, step: Step, weight: int) -> float:
@@ -275,7 +304,12 @@ def _end_epoch(
 ) -> dict[str, torch.Tensor]:
     """Validate, remember the best weights, decide whether to stop."""
     losses = progress.step_losses[-progress.step_in_epoch :]
-    row = {"epoch": float(progress.epoch + 1), "train_loss": sum(losses) / len(losses)}
+    before = sum(one.get("seconds", 0.0) for one in progress.epochs)
+    row = {
+        "epoch": float(progress.epoch + 1),
+        "train_loss": sum(losses) / len(losses),
+        "seconds": progress.seconds - before,
+    }
     progress.epoch += 1
     progress.step_in_epoch = 0
     if work.validate is not None:

@@ -26,8 +26,8 @@ class TrainSettings(Settings):
     batch_tokens: int | None = Field(
         None, ge=16, description="padded tokens in memory at once; larger steps are accumulated from pieces"
     )
-    optimizer: Literal["adamw", "adam", "sgd", "mezo"] = Field(
-        "adamw", description="the optimiser (sgd: momentum 0.9; mezo: two forward passes, no gradients)"
+    optimizer: Literal["adamw", "adam", "sgd"] = Field(
+        "adamw", description="the optimiser (sgd: momentum 0.9)"
     )
     schedule: Literal["linear", "cosine", "onecycle", "constant"] | None = Field(
         None, description="how the learning rate moves"
@@ -38,6 +38,21 @@ class TrainSettings(Settings):
     patience: int = Field(3, ge=0, description="epochs without a better validation before it stops; 0 never")
     class_weights: Literal["auto", "on", "off"] = Field(
         "auto", description="weigh rare classes up; auto: when the largest is over 3 times the smallest"
+    )
+
+
+class SpeedSettings(Settings):
+    """What makes training steps fewer or cheaper. None: derived from the method's recipe and the data."""
+
+    later_layers: int | None = Field(
+        None,
+        ge=0,
+        description="after the first epoch train only the top k layers, and read what lies below once (all)",
+    )
+    skip_below: float | None = Field(
+        None,
+        ge=0,
+        description="go back only through rows whose loss is above this, once many are below; 0: through all",
     )
 
 

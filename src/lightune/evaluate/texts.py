@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -15,17 +14,6 @@ from lightune.evaluate.intervals import Intervals, bootstrap
 RESAMPLES = 300
 CJK = range(0x3040, 0xA000)
 ROUGE = ("rouge1", "rouge2", "rougeL")  # Lin 2004: the F of shared words, pairs, longest common subsequence
-
-
-def require_libraries() -> None:
-    """Say that a library of these metrics is missing before the work, not behind it.
-
-    Raises:
-        UserError: with the command that installs it.
-    """
-    for module, package in (("sacrebleu", "sacrebleu"), ("rouge_score", "rouge-score")):
-        if find_spec(module) is None:
-            raise missing_extra(package, "metrics")
 
 
 def text_metrics(
@@ -74,9 +62,15 @@ class Words:
 
 
 def _rouge(said: Sequence[str], gold: Sequence[str], names: Sequence[str]) -> dict[str, list[float]]:
-    """(B,) F of each text, for each name. Words are not stemmed."""
-    from rouge_score.rouge_scorer import RougeScorer
+    """(B,) F of each text, for each name. Words are not stemmed.
 
+    Raises:
+        UserError: rouge-score is not installed.
+    """
+    try:
+        from rouge_score.rouge_scorer import RougeScorer
+    except ImportError:
+        raise missing_extra("rouge-score", "metrics") from None
     scorer = RougeScorer(list(names), tokenizer=Words())
     scores = [scorer.score(right, one) for one, right in zip(said, gold, strict=True)]
     return {name: [float(one[name].fmeasure) for one in scores] for name in names}

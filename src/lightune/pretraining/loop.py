@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PARTS = 100_000  # the schedule is read off in so many parts of the whole
 CARRIED = "carried/"
 SAMPLES = "samples.json"
+MEASURING_SHARE = 0.15  # of a budget at most goes into measuring
 SMOOTHING = 0.05  # weight of the newest step in the loss that the bar shows
 
 
@@ -108,6 +109,8 @@ class _State:
     smooth: float = math.nan
     saved_at: float = 0.0
     save_every: float = CHECKPOINT_SECONDS
+    measuring: float = 0.0  # seconds of all measurements, and of the last
+    last_measuring: float = 0.0
     round_seconds: float = 0.0
     round_step: int = 0
 
@@ -118,6 +121,12 @@ class _State:
     def part(self, plan: Plan) -> int:
         """How many parts of the run are done, each ending with a measurement."""
         return math.floor(min(self.share(plan), 1.0) * plan.measurements + 1e-9)
+
+    def can_measure(self, plan: Plan) -> bool:
+        """Whether measuring stays a small share of the time; always at the end, and where no time is set."""
+        if math.isinf(plan.seconds) or plan.stop_after or self.share(plan) >= 1:
+            return True
+        return self.measuring + self.last_measuring <= MEASURING_SHARE * self.progress.seconds
 
     def start_round(self) -> None:
         """Count the speed from here."""
@@ -163,7 +172,7 @@ def _go_on(learner: Learner, plan: Plan, state: _State, keeper: _Keeper, bar: Ba
         progress.step += 1
         state.smooth = loss if math.isnan(state.smooth) else state.smooth + SMOOTHING * (loss - state.smooth)
         progress.seconds += time.perf_counter() - began
-        if state.part(plan) > progress.epoch:
+        if state.part(plan) > progress.epoch and state.can_measure(plan):
             _measure(learner, plan, state, keeper.journal)
             keeper.save(state)
         now = state.share(plan)
@@ -209,7 +218,9 @@ def _measure(learner: Learner, plan: Plan, state: _State, journal: Journal) -> N
     if -row["bits_per_byte"] > progress.best_score:
         progress.best_score, progress.best_epoch = -row["bits_per_byte"], number
         state.best = {name: one.detach().clone() for name, one in learner.network.named_parameters()}
-    progress.seconds += time.perf_counter() - began
+    state.last_measuring = time.perf_counter() - began
+    state.measuring += state.last_measuring
+    progress.seconds += state.last_measuring
     progress.epoch = state.part(plan)
     is_stale = number - progress.best_epoch >= plan.patience > 0
     is_over = state.share(plan) >= 1 or number == plan.stop_after

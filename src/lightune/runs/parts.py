@@ -102,7 +102,8 @@ def _digest(files: list[Path]) -> str:
 def _require_unchanged(folder: Path, state: RunState) -> None:
     """Raise `UserError` where a weight file has other bytes than were saved; older runs do not know them."""
     known: dict[str, Any] = state.extra.get("weight_digests", {})
-    for name, digest in known.items():
+    expected = state.extra.get("weights", ())
+    for name, digest in ((name, digest) for name, digest in known.items() if name in expected):
         if _digest([folder / name]) != digest:
             hint = (
                 "Copy the folder again. An adapter changed on purpose opens without lightune.json beside it."

@@ -23,7 +23,8 @@ from lightune.steps import baselines
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import learn, num_trainable, resolve_descent
 from lightune.steps.measure import measure
-from lightune.steps.prepare import Prepared, head_of, make_forward, prepare
+from lightune.steps.prepare import Prepared, head_of, prepare
+from lightune.steps.reading import make_forward
 from lightune.tasks.base import Intervals
 
 SPEED_ROWS, WARM_ROWS = 256, 16  # rows that the speed of prediction is measured on, after some to warm up

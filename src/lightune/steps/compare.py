@@ -151,9 +151,8 @@ def reason_to_leave_out(climb: Climb, name: str) -> str:
     else:
         assert climb.ladder.source is not None
         method = climb.ladder.method(name)
-        is_read = climb.ladder.reading > 0
         request, gathered = climb.ladder.request, climb.ladder.gathered
-        needed = seconds_of(request, gathered, climb.ladder.source, method, is_read=is_read)
+        needed = seconds_of(request, gathered, climb.ladder.source, method)
     if needed <= left:
         return ""
     return (

@@ -20,6 +20,7 @@ from lightune.core.progress import Show
 from lightune.core.rows import Decisions
 from lightune.core.tokens import Batch
 from lightune.engine import plan as engine_plan
+from lightune.engine.activations import Filling
 from lightune.engine.loop import Descent, make_optimizer, parameter_groups
 from lightune.engine.plan import Calibration, Cost, Passes, Sizes
 from lightune.engine.predict import READ_TOKENS
@@ -29,7 +30,8 @@ from lightune.request import Request
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import head_prefixes, num_trainable, resolve_descent
 from lightune.steps.measure import writing_seconds
-from lightune.steps.prepare import Prepared, choose_model, head_of, make_forward, open_unread
+from lightune.steps.prepare import Prepared, choose_model, head_of, open_unread
+from lightune.steps.reading import is_storable, make_forward, spaces_of
 from lightune.steps.trust import rows_to_look_at
 
 if TYPE_CHECKING:
@@ -43,10 +45,11 @@ BASELINE_BYTES, BASELINE_BYTES_A_ROW = 20 * 10**6, 14_000  # 6,000 short rows: 1
 
 @dataclass(frozen=True)
 class Planned:
-    """A prediction and the calibration it came from."""
+    """A prediction, the calibration it came from, and padded tokens that were still to be read."""
 
     cost: Cost
     calibration: Calibration
+    missing: int = 0
 
     @property
     def tokens_per_second(self) -> float:
@@ -80,6 +83,47 @@ def show_seconds(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def foresee(
+    request: Request, prepared: Prepared, gathered: Gathered, descent: Descent, *, spent: float
+) -> tuple[Descent, Planned]:
+    """The cost of a run whose frozen part is still to be read, `spent` seconds being behind it.
+
+    With `--memory` the training passes get as small as they must be to fit; the descent says how small.
+    """
+    is_stored = prepared.cut > 0 and is_storable(
+        prepared.backbone, prepared.tokens, prepared.taps, prepared.pace, prepared.cache
+    )
+    missing = missing_tokens(prepared) if is_stored else 0
+    sizes = _pass_sizes(request, prepared, descent)
+    smallest = replace(descent, batch_tokens=sizes[-1])
+    known = _as_trained(request, calibration_of(prepared, gathered, smallest, is_read=not is_stored))
+    start = Planned(Cost(0.0, 0, 0, 0), known, missing)
+    for size in sizes:
+        chosen = replace(descent, batch_tokens=size)
+        planned = predict(request, prepared, gathered, chosen, spent=spent, known=start)
+        if request.memory is None or planned.cost.peak_memory_bytes <= parse_size(request.memory):
+            break
+    if chosen.batch_tokens < descent.batch_tokens:
+        why = f"larger passes would need more than --memory {request.memory}"
+        gathered.decisions.add("batch tokens", str(chosen.batch_tokens), why)
+    return chosen, planned
+
+
+def _pass_sizes(request: Request, prepared: Prepared, descent: Descent) -> list[int]:
+    """Padded tokens of a training pass, the size that is meant first; smaller ones where memory is short."""
+    if request.memory is None or request.train.batch_tokens:
+        return [descent.batch_tokens]
+    least = int(prepared.tokens.example_lengths.max())
+    halves = [descent.batch_tokens >> number for number in range(4)]
+    return [descent.batch_tokens, *(size for size in halves[1:] if size > least)]
+
+
+def missing_tokens(prepared: Prepared) -> int:
+    """Tokens that the store lacks at the taps."""
+    spaces = spaces_of(prepared.backbone, prepared.taps, prepared.pace, prepared.cache)
+    return Filling(prepared.tokens, spaces).num_missing_tokens
+
+
 def predict(
     request: Request,
     prepared: Prepared,
@@ -87,17 +131,13 @@ def predict(
     descent: Descent,
     *,
     spent: float,
-    known: Calibration | None = None,
+    known: Planned,
 ) -> Planned:
-    """The cost of the run that is about to start; `spent` seconds are behind it already.
-
-    `known` is an earlier calibration of the same run, with other epochs.
-    """
-    known = known or _as_trained(request, calibration_of(prepared, gathered, descent))
-    sizes = sizes_of(prepared, gathered, descent, fixed=spent, missing=0)
+    """The cost of a run by the calibration of an earlier plan of it, with other epochs or passes."""
+    sizes = sizes_of(prepared, gathered, descent, fixed=spent, missing=known.missing)
     times = 1 + request.folds + request.seeds
     sizes = replace(sizes, epochs=sizes.epochs * times, steps=sizes.steps * times)
-    return Planned(_cost(known, sizes, prepared, descent), known)
+    return replace(known, cost=_cost(known.calibration, sizes, prepared, descent))
 
 
 def _as_trained(request: Request, known: Calibration) -> Calibration:
@@ -236,28 +276,19 @@ def plan_methods(request: Request, gathered: Gathered, show: Show) -> dict[str, 
 
 
 def _cost_of(request: Request, gathered: Gathered, source: Source, method: Method) -> dict[str, Any]:
-    return _unread_cost(request, gathered, source, method, is_read=False).as_json(method.name)
+    return _unread_cost(request, gathered, source, method).as_json(method.name)
 
 
-def seconds_of(
-    request: Request, gathered: Gathered, source: Source, method: Method, *, is_read: bool
-) -> float:
-    """About how long one more method would take; `is_read`: what it reads is stored already."""
-    cost = _unread_cost(request, gathered, source, method, is_read=is_read)
-    return cost.seconds - gathered.seconds
+def seconds_of(request: Request, gathered: Gathered, source: Source, method: Method) -> float:
+    """About how long one more method would take, the texts being read already or not."""
+    return _unread_cost(request, gathered, source, method).seconds - gathered.seconds
 
 
-def _unread_cost(
-    request: Request, gathered: Gathered, source: Source, method: Method, *, is_read: bool
-) -> Cost:
+def _unread_cost(request: Request, gathered: Gathered, source: Source, method: Method) -> Cost:
     started = time.perf_counter()
     gathered = replace(gathered, decisions=Decisions())
     prepared = open_unread(request, gathered, source, method)
     descent = resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
     fixed = gathered.seconds + time.perf_counter() - started
-    known = _as_trained(request, calibration_of(prepared, gathered, descent, is_read=False))
-    rows = np.arange(prepared.tokens.num_examples)
-    is_to_read = prepared.cut and not is_read
-    missing = engine_plan.padded_tokens(prepared.tokens, rows, READ_TOKENS) if is_to_read else 0
-    sizes = sizes_of(prepared, gathered, descent, fixed=fixed, missing=missing)
-    return _cost(known, sizes, prepared, descent)
+    _, planned = foresee(request, prepared, gathered, descent, spent=fixed)
+    return planned.cost

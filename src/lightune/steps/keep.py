@@ -74,8 +74,9 @@ def keep(outcome: Outcome, work: Path, output: Path) -> None:
 def settings_of(outcome: Outcome) -> dict[str, Any]:
     """Every resolved setting, as run.toml holds them."""
     request, descent = outcome.request, outcome.descent
-    train = {**request.train.model_dump(), **vars(descent)}
-    train.pop("seed")
+    known = vars(descent)
+    train = {name: known.get(name, value) for name, value in request.train.model_dump().items()}
+    speed = {name: known[name] for name in request.speed.model_dump()}
     return {
         "data": {"source": request.data, **request.data_settings.model_dump()},
         "run": {
@@ -92,6 +93,7 @@ def settings_of(outcome: Outcome) -> dict[str, Any]:
         },
         "train": train,
         "method": outcome.prepared.method.settings.model_dump(),
+        "speed": speed,
         "cache": request.cache.model_dump(),
         "privacy": {
             **request.privacy.model_dump(exclude_defaults=True),

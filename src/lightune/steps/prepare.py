@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +15,14 @@ from lightune.backbones.base import Tap
 from lightune.backbones.encode import Encoded, Limits, choose_limits
 from lightune.backbones.made_up import random_texts
 from lightune.backbones.opening import open_backbone
-from lightune.backbones.precision import Precision, Speeds, attending, computing, kernel_name
 from lightune.backbones.source import Source, resolve
 from lightune.backbones.transformer import Transformer
 from lightune.core import plugins
 from lightune.core.errors import UserError
-from lightune.core.paths import is_disk_full, require_free
 from lightune.core.progress import Show
 from lightune.core.randomness import seed_everything
 from lightune.core.rows import Decisions
-from lightune.core.tokens import Batch, Ints, Tokens
-from lightune.engine import activations as store
+from lightune.core.tokens import Ints, Tokens
 from lightune.engine.activations import Filled
 from lightune.engine.plan import speeds_here
 from lightune.engine.predict import READ_TOKENS, Forward
@@ -33,27 +30,17 @@ from lightune.engine.settings import CacheSettings
 from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
+from lightune.steps.reading import Pace, is_storable, make_forward, read_once
 from lightune.steps.scale import fit_head
 from lightune.steps.start import backbone_of, method_of
 from lightune.tasks.base import Intervals, Prediction, Task
 
 if TYPE_CHECKING:
-    import torch
-
     from lightune.privacy.descent import PrivateDescent
 
-Reader = Callable[[Batch], "Mapping[Tap, torch.Tensor]"]
 # 100 movie sentences, 3 draws: side 0.70, head 0.68, LoRA 0.61, at 8, 5 and 17 s (MiniLM, 2 cores, 2026-11).
 FEW_ROWS, FEW_ROWS_METHOD = 300, "side"
 PRIVATE_METHOD = "head"  # the fewest numbers to hide in noise
-
-
-@dataclass(frozen=True)
-class Pace:
-    """The arithmetic of the passes; how fast each was, where that was measured."""
-
-    precision: Precision
-    speeds: Speeds | None
 
 
 @dataclass(frozen=True)
@@ -86,7 +73,9 @@ class Prepared:
     filled: Filled | None
     forward: Forward
     pace: Pace
+    cache: CacheSettings
     seconds: dict[str, float] = field(default_factory=dict)
+    thaw: Callable[[], None] = lambda: None  # lets the layers train again that were frozen after an epoch
     held_logits: NDArray[Any] | None = None  # of the validation rows, by the epoch that is kept
     untouched: NDArray[Any] | None = None  # logits of the tested rows before training
     untouched_written: Written | None = None  # likewise the texts it wrote
@@ -193,42 +182,36 @@ def prepare(
 ) -> Prepared:
     """Load, apply, tokenise, and read through the frozen part once: for `others` that will come, too."""
     prepared = open_unread(request, gathered, source, method)
-    backbone, taps, pace = prepared.backbone, prepared.taps, prepared.pace
+    read_frozen(request, prepared, gathered, show, others=others)
+    return prepared
+
+
+def read_frozen(
+    request: Request, prepared: Prepared, gathered: Gathered, show: Show, *, others: Sequence[Method] = ()
+) -> None:
+    """Read all texts through the frozen part, where there is one, and train from what is stored then."""
+    backbone, taps, pace, cache = prepared.backbone, prepared.taps, prepared.pace, prepared.cache
     read = tuple(dict.fromkeys([*taps, *_taps_to_come(backbone, others)]))
-    if _bytes_needed(prepared, read, request.cache) > request.cache.limit_bytes:
+    if not is_storable(backbone, prepared.tokens, read, pace, cache):
         read = taps  # what is to come goes without; the first contender need not
-    filled = read_once(backbone, prepared.tokens, read, pace, request.cache, gathered.decisions, show)
+    filled = read_once(backbone, prepared.tokens, read, pace, cache, gathered.decisions, show)
     filled = filled.only(taps) if filled else None
     if filled is not None:
         prepared.filled = filled
-        prepared.forward = make_forward(method, backbone, taps, filled.read, pace)
+        prepared.forward = make_forward(prepared.method, backbone, taps, filled.read, pace)
         prepared.seconds["activations"] = filled.seconds
     tokens, rows = prepared.tokens, gathered.train
     if request.privacy.is_private:  # the scale must not show what the training rows are like
         tokens = random_texts(backbone.tokenizer, taken_types=backbone.takes_types)
         rows, filled = np.arange(tokens.num_examples), None
     if gathered.start is None:
-        fit_head(method, backbone, tokens, rows, taps, filled)
-    return prepared
+        fit_head(prepared.method, backbone, tokens, rows, taps, filled)
 
 
 def _taps_to_come(backbone: Transformer, others: Sequence[Method]) -> list[Tap]:
     """What the other contenders of a race will read, where that is known beforehand: states of all tokens."""
     found = [tap for other in others for tap in other.taps(backbone.depth)]
     return [tap for tap in found if tap.depth > 0 and not backbone.structure.is_shared]
-
-
-def _bytes_needed(prepared: Prepared, taps: tuple[Tap, ...], cache: CacheSettings) -> int:
-    spaces = _spaces(prepared.backbone, taps, prepared.pace, cache)
-    return sum(store.bytes_needed(prepared.tokens, tap, space) for tap, space in spaces.items())
-
-
-def _spaces(
-    backbone: Transformer, taps: tuple[Tap, ...], pace: Pace, cache: CacheSettings
-) -> dict[Tap, store.Space]:
-    kernel = kernel_name(backbone.device, pace.precision, backbone.storage)
-    spaces = {tap: store.space_of(backbone, tap, cache.dtype, kernel) for tap in taps}
-    return {tap: replace(space, is_sealed=cache.encrypt) for tap, space in spaces.items()}
 
 
 def open_unread(request: Request, gathered: Gathered, source: Source, method: Method) -> Prepared:
@@ -253,7 +236,9 @@ def open_unread(request: Request, gathered: Gathered, source: Source, method: Me
         backbone.start_outputs(gathered.task.prior(targets[gathered.train]))
     forward = make_forward(method, backbone, taps, None, pace)
     seconds = {"load": loaded - began, "tokenize": tokenised - loaded, "activations": 0.0}
-    return Prepared(backbone, method, encoded, limits, targets, taps, None, forward, pace, seconds)
+    return Prepared(
+        backbone, method, encoded, limits, targets, taps, None, forward, pace, request.cache, seconds
+    )
 
 
 def _suit(request: Request, gathered: Gathered, source: Source, decisions: Decisions) -> None:
@@ -313,71 +298,6 @@ def choose_pace(
     why = f"measured here: {speeds.bfloat16:,.0f} tokens/s in bfloat16, {speeds.float32:,.0f} in float32"
     decisions.add("arithmetic", speeds.best, why)
     return Pace(speeds.best, speeds)
-
-
-def read_once(
-    backbone: Transformer,
-    tokens: Tokens,
-    taps: tuple[Tap, ...],
-    pace: Pace,
-    cache: CacheSettings,
-    decisions: Decisions,
-    show: Show,
-) -> Filled | None:
-    """Fill the activation store for these tokens; None when the run goes without it, with the reason."""
-    depth = max(tap.depth for tap in taps)
-    if depth == 0:
-        decisions.add("activations", "not stored", "every layer changes in training")
-        return None
-    if cache.off:
-        decisions.add("activations", "not stored", "--cache.off")
-        return None
-    spaces = _spaces(backbone, taps, pace, cache)
-    needed = sum(store.bytes_needed(tokens, tap, space) for tap, space in spaces.items())
-    if needed > cache.limit_bytes:
-        why = f"{needed / 1e9:.1f} GB would not fit --cache.limit {cache.limit}"
-        decisions.add("activations", "not stored", why)
-        return None
-    try:
-        require_free(store.store_folder(), needed, "activations")
-        for entry in store.make_room(cache.limit_bytes, needed, {space.name for space in spaces.values()}):
-            show.note(f"dropped old activations: {entry.backbone}, {entry.bytes / 1e6:.0f} MB")
-        filling = store.Filling(tokens, spaces)
-        with (
-            show.bar(f"reading through {depth} frozen layers", tokens.num_tokens) as bar,
-            computing(pace.precision, backbone.device),
-        ):
-            filled = store.fill(backbone, filling, backbone.below, batch_tokens=READ_TOKENS, bar=bar)
-    except UserError as error:
-        if "not enough room" not in error.problem:
-            raise
-        show.warn(f"{error.problem}: training goes on without stored activations")
-        return None
-    except Exception as error:
-        if not is_disk_full(error):
-            raise
-        show.warn("the disk is full: training goes on without stored activations")
-        return None
-    kept = f"{needed / 1e6:.1f} MB, {filled.num_read} read now, {filled.num_found} found"
-    where = ", ".join(str(tap.depth) for tap in taps)
-    decisions.add("activations", f"stored at depth {where} of {backbone.depth}", kept)
-    return filled
-
-
-def make_forward(
-    method: Method, backbone: Transformer, taps: tuple[Tap, ...], stored: Reader | None, pace: Pace
-) -> Forward:
-    """How to get logits of a batch: from what is stored, or from the beginning."""
-    is_light = all(tap.depth == backbone.depth for tap in taps)  # nothing of the backbone runs above
-
-    def forward(batch: Batch) -> torch.Tensor:
-        precision: Precision = "float32" if stored and is_light else pace.precision
-        with computing(precision, backbone.device), attending(precision, backbone.device, batch):
-            if stored is None:
-                return method.forward(backbone, batch).float()
-            return method.logits(backbone, stored(batch), batch).float()
-
-    return forward
 
 
 def limits_state(limits: Limits) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import work_of
-from lightune.steps.prepare import Pace, Prepared, make_forward
+from lightune.steps.prepare import Prepared
+from lightune.steps.reading import Pace, make_forward
 from lightune.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -25,18 +26,13 @@ PIECE_TOKENS = 2048  # padded tokens of one pass over stored activations: few pa
 
 
 def go_private(request: Request, prepared: Prepared, gathered: Gathered, descent: Descent) -> None:
-    """Make `prepared` train privately, where that was asked for.
-
-    Raises:
-        UserError: the task, the method or the model is not safe under it, with the reason.
-    """
+    """Make `prepared` train privately, where that was asked for and is possible."""
     asked = request.privacy
     if asked.epsilon is None:
         return
     from lightune.privacy.budget import plan_budget
     from lightune.privacy.descent import PrivateDescent
 
-    require_safe(gathered.task, prepared.method, prepared.backbone.model)
     num_rows = len(gathered.train)
     budget = plan_budget(
         asked.epsilon,
@@ -53,6 +49,12 @@ def go_private(request: Request, prepared: Prepared, gathered: Gathered, descent
     tokens = max(descent.batch_tokens, PIECE_TOKENS) if light else descent.batch_tokens
     exact = exact_work(prepared, gathered)
     prepared.private = PrivateDescent(budget, exact, _apart(prepared) if light else None, tokens)
+
+
+def require_possible(request: Request, prepared: Prepared, gathered: Gathered) -> None:
+    """Raise `UserError` where privacy was asked for and task, method or model are not safe under it."""
+    if request.privacy.is_private:
+        require_safe(gathered.task, prepared.method, prepared.backbone.model)
 
 
 def require_safe(task: Task, method: Method, model: nn.Module) -> None:

@@ -28,7 +28,7 @@ from lightune.request import Request
 from lightune.steps import cost, finish, folds, learn, measure, private, seeds
 from lightune.steps.cost import Planned, show_seconds
 from lightune.steps.gather import Gathered
-from lightune.steps.prepare import FEW_ROWS, Prepared, head_of, is_open, prepare
+from lightune.steps.prepare import FEW_ROWS, Prepared, head_of, is_open, open_unread, read_frozen
 
 CONTENDERS = ("head", "side", "lora")  # by cost; each was the best for its time on movies (docs/log.md)
 ENOUGH_HELD = 50  # fewer validation rows cannot tell methods apart
@@ -88,10 +88,15 @@ def alone(ground: Ground, method: Method) -> Contender:
     """The one method that was asked for; refused when it does not fit the budget."""
     request, gathered, show = ground.request, ground.gathered, ground.show
     num_shown = len(gathered.decisions.taken)
-    prepared, descent, planned = _prepare(ground, method)
+    prepared, descent, planned = _open(ground, method)
     cost.require_budget(request, planned)
     show.table("derived", ("what", "", "why"), gathered.decisions.as_rows()[num_shown:])
     show.note(planned.describe())
+    private.require_possible(request, prepared, gathered)
+    num_shown = len(gathered.decisions.taken)
+    read_frozen(request, prepared, gathered, show)
+    private.go_private(request, prepared, gathered, descent)
+    show.table("read", ("what", "", "why"), gathered.decisions.as_rows()[num_shown:])
     spread = {
         "folds": folds.cross_validate(request, prepared, gathered, descent, show),
         "seeds": seeds.vary_seeds(request, prepared, gathered, ground.source, descent, show),
@@ -156,7 +161,7 @@ def _enter(ground: Ground, method: Method, *, is_first: bool, others: Sequence[M
     """Prepare and train one contender in what is left of the budget; None when it does not fit."""
     request, gathered, name = ground.request, ground.gathered, method.name
     try:
-        prepared, descent, planned = _prepare(ground, method, others)
+        prepared, descent, planned = _open(ground, method)
     except UserError as error:
         if is_first:
             raise
@@ -165,8 +170,7 @@ def _enter(ground: Ground, method: Method, *, is_first: bool, others: Sequence[M
     if ground.budget is not None:
         while planned.cost.seconds > ground.budget and descent.epochs > 1 and not request.train.epochs:
             descent = replace(descent, epochs=descent.epochs - 1)
-            known = planned.calibration
-            planned = cost.predict(request, prepared, gathered, descent, spent=ground.spent, known=known)
+            planned = cost.predict(request, prepared, gathered, descent, spent=ground.spent, known=planned)
     if is_first:
         cost.require_budget(request, planned)
     elif ground.budget is not None and planned.cost.seconds > ground.budget:
@@ -174,20 +178,20 @@ def _enter(ground: Ground, method: Method, *, is_first: bool, others: Sequence[M
         ground.show.note(f"race: {name} does not start: it would take until {need}, past the budget")
         return None
     ground.show.note(f"race: {name}, {planned.describe()}")
+    read_frozen(request, prepared, gathered, ground.show, others=others)
     if is_first:
         ground.enter()
     progress = _train(ground, prepared, descent, ground.work / f"race-{name}")
     return Contender(prepared, descent, planned, progress, list(gathered.decisions.taken))
 
 
-def _prepare(
-    ground: Ground, method: Method, others: Sequence[Method] = ()
-) -> tuple[Prepared, Descent, Planned]:
+def _open(ground: Ground, method: Method) -> tuple[Prepared, Descent, Planned]:
+    """A contender before anything is read through its frozen part, and what it will cost."""
     request, gathered = ground.request, ground.gathered
-    prepared = prepare(request, gathered, ground.source, method, ground.show, others=others)
+    prepared = open_unread(request, gathered, ground.source, method)
     descent = learn.resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
-    private.go_private(request, prepared, gathered, descent)
-    return prepared, descent, cost.predict(request, prepared, gathered, descent, spent=ground.spent)
+    descent, planned = cost.foresee(request, prepared, gathered, descent, spent=ground.spent)
+    return prepared, descent, planned
 
 
 def _train(ground: Ground, prepared: Prepared, descent: Descent, folder: Path) -> Progress:

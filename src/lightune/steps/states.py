@@ -12,7 +12,8 @@ from lightune.core.rows import Decisions
 from lightune.core.tokens import Ints, Tokens, pool_windows
 from lightune.engine.predict import in_order
 from lightune.request import Request
-from lightune.steps.prepare import Prepared, read_once
+from lightune.steps.prepare import Prepared
+from lightune.steps.reading import read_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -86,14 +86,7 @@ class Instruct(Task):
         return text
 
     def learn(self, examples: Sequence[Example]) -> None:
-        """There are no labels; what will judge the texts must be here.
-
-        Raises:
-            UserError: a library of the metrics is not installed.
-        """
-        from lightune.evaluate.texts import require_libraries
-
-        require_libraries()
+        """There are no labels."""
 
     def head_spec(self) -> HeadSpec:
         """The model's own outputs over its vocabulary: nothing new is put on top."""

@@ -1,0 +1,94 @@
+"""What the activation store costs and gives: its share of the first epoch, and reading against computing.
+
+MiniLM on movie sentences, stored at every depth that a method could cut at. For each: seconds of computing
+all texts with nothing stored, of computing and storing them, and of reading them back in training batches,
+whose pages the system may still hold, as it does in a second epoch.
+
+python benchmarks/store.py --rows 4000
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.frontier import RESULTS, machine, write_parts
+
+FILE = RESULTS / "store.json"
+MODEL, BATCH_ROWS = "minilm", 32
+
+
+def measure(file: Path) -> dict[int, dict[str, float]]:
+    """{depth: {compute, fill, read (seconds), share (of storing), times (computing over reading)}}."""
+    from lightune.backbones.base import Tap
+    from lightune.backbones.precision import computing
+    from lightune.core.progress import Show
+    from lightune.core.rows import Decisions
+    from lightune.engine.batches import epoch_steps, sequence_batches
+    from lightune.engine.predict import READ_TOKENS
+    from lightune.request import Request
+    from lightune.steps.gather import gather
+    from lightune.steps.prepare import choose_method, choose_model, open_unread
+    from lightune.steps.reading import read_once
+
+    show = Show(is_quiet=True)
+    request = Request(data=str(file), model=MODEL, method="side", groups={"data": {"max_length": 128}})
+    gathered = gather(request, show)
+    source = choose_model(request, gathered, show)
+    prepared = open_unread(request, gathered, source, choose_method(request, gathered))
+    backbone, tokens, pace = prepared.backbone, prepared.tokens, prepared.pace
+    steps = epoch_steps(tokens, gathered.train, batch_rows=BATCH_ROWS, batch_tokens=10**6, seed=0, epoch=0)
+    batches = [tokens.batch(step.pieces[0], pad_id=backbone.pad_id) for step in steps]
+    whole = sequence_batches(tokens.lengths, gathered.train, READ_TOKENS)
+    found: dict[int, dict[str, float]] = {}
+    for depth in range(1, backbone.depth + 1):
+        tap = Tap(depth)
+        began = time.perf_counter()
+        with computing(pace.precision, backbone.device):
+            for part in whole:
+                batch = tokens.batch(part, pad_id=backbone.pad_id)
+                backbone.below(batch, [tap])
+        compute = (time.perf_counter() - began) * tokens.num_examples / len(gathered.train)
+        filled = read_once(backbone, tokens, (tap,), pace, request.cache, Decisions(), show)
+        assert filled is not None
+        began = time.perf_counter()
+        for batch in batches:
+            filled.read(batch)
+        read = (time.perf_counter() - began) * tokens.num_examples / len(gathered.train)
+        share, times = filled.seconds / compute - 1, compute / read
+        seconds = {"compute": compute, "fill": filled.seconds, "read": read}
+        found[depth] = {**seconds, "share": share, "times": times}
+        print(
+            f"depth {depth}: computed in {compute:5.1f} s, and stored in {filled.seconds:5.1f} s "
+            f"({share:+.0%}); read in {read:5.2f} s, {times:5.1f} times faster",
+            flush=True,
+        )
+    return found
+
+
+def main() -> None:
+    """Measure and record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rows", type=int, default=4000)
+    asked = parser.parse_args()
+    from lightune.core.paths import cache_folder
+
+    known = cache_folder()
+    with tempfile.TemporaryDirectory() as name:
+        train, _ = write_parts("movies", Path(name), asked.rows, 100)
+        os.environ["LIGHTUNE_CACHE"] = name
+        (Path(name) / "models").symlink_to(known / "models")
+        found = measure(train)
+    record = {"rows": asked.rows, "depths": found, **machine()}
+    FILE.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
