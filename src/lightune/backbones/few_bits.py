@@ -21,12 +21,9 @@ def packing(wanted: Any, source: str, bits: int) -> Any:
     Raises:
         UserError: bitsandbytes is not installed.
     """
-    import logging
-
     import torch
     from transformers import BitsAndBytesConfig
 
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it misses kernels that it can do without
     try:
         import bitsandbytes  # noqa: F401 - transformers imports it by name
     except ImportError:

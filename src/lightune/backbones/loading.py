@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from lightune.core.errors import UserError
 
 WRITING_CLASS = "AutoModelForSeq2SeqLM"  # of networks whose decoder writes from what their encoder read
 RECURRENT = "lightune-recurrent"  # the model type in config.json
+# Where it is installed, peft imports it, and it tells of kernels that it can do without.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 LONGEST = 4096  # a tokenizer that knows no limit gets this one
 
 
