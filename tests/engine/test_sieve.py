@@ -80,6 +80,12 @@ def test_several_answers_a_row_are_never_sifted() -> None:
     sieve = Sieve(0.1)
     sieve.saw(torch.zeros(30), np.arange(10))
     assert sieve.share == 0.0
+    opened = Sieve(0.1, share=1.0)  # every row had one answer so far, by chance
+    opened.start_step()
+    hard, left = opened.sift(lambda piece: torch.zeros(3 * len(piece)), (np.arange(4), np.arange(4, 9)))
+    assert (hard.tolist(), left) == (list(range(9)), 0.0)
+    opened.start_step()
+    assert not opened.is_open
 
 
 def test_it_learns_as_much_from_fewer_rows() -> None:

@@ -47,6 +47,9 @@ class Sieve:
         for piece in pieces:
             with torch.no_grad():
                 losses = losses_of(piece)
+            if len(losses) != len(piece):  # several answers a row: none of it is left out
+                self.below = 0.0
+                return np.concatenate(pieces), 0.0
             is_easy = (losses < self.below).cpu().numpy()
             self._remember(float(is_easy.mean()))
             hard.append(piece[~is_easy])
@@ -55,7 +58,9 @@ class Sieve:
 
     def saw(self, losses: torch.Tensor, piece: Ints) -> None:
         """Take note of the losses of a full pass; tasks with several answers a row are never sifted."""
-        if self.below > 0 and not self.is_open and len(losses) == len(piece):
+        if len(losses) != len(piece):
+            self.below = 0.0
+        elif self.below > 0 and not self.is_open:
             self._remember(float((losses.detach() < self.below).float().mean()))
 
     def _remember(self, share: Any) -> None:
