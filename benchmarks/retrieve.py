@@ -67,7 +67,7 @@ def measure(seed: int, epochs: int) -> dict[str, Any]:
     own = {
         "name": "lora",
         "metrics": found["metrics"]["test"],
-        "intervals": found["intervals"],
+        "intervals": found["intervals"]["test"],
         "seconds": found["seconds"]["total"],
     }
     return {"seed": seed, "rungs": [own, *found["rungs"]]}

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+import lightune
 from lightune.core.progress import Show
 from lightune.request import Request
 from lightune.steps.inspect import inspect
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "data"
 FRENCH = ["une maison", "deux portes", "trois jardins", "quatre fenêtres"]
 GOOD: dict[str, list[dict[str, Any]]] = {
     "tag": [
@@ -109,12 +111,22 @@ def test_good_rows_have_no_problem(task: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("file", "labels"),
+    [("replies.jsonl", []), ("facts.json", []), ("names.jsonl", ["PERSON", "TOWN", "FIRM"])],
+)
+def test_only_names_are_counted(file: str, labels: list[str]) -> None:
+    assert list(lightune.check(EXAMPLES / file)["labels"]) == labels
+
+
+@pytest.mark.parametrize(
     ("source", "target"),
     [
         ("1,234 people came", "1 234 personnes sont venues"),
         ("It has one door and 20 windows", "Il a une porte et 20 fenêtres"),
         ("It has 2 doors in the front", "Il y a deux portes devant"),
         ("Debian", "Debian"),
+        ("Login name", "nom de l’utilisateur pour la connexion ;"),
+        ("Table 18. The 3 parts of it", "Tableau 18. Les trois parties"),
         ("room 007 is upstairs here", "la chambre 7 est en haut"),
     ],
 )

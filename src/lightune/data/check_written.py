@@ -18,6 +18,7 @@ MOST_BAD = 0.05  # a larger share of empty replies means that the file itself is
 LEAST_LETTERS = 12  # names, numbers and commands may stay as they are
 LEAST_LENGTH = 20  # characters: of shorter texts the lengths say little
 MOST_APART = 3.0  # times longer or shorter than the corpus's median says
+BESIDE = 5  # characters added to both lengths: a name of one word may well become four
 NUMBER = re.compile(r"\d+(?:[.,\u00a0\u202f' ]\d{3})*")
 LETTERS = re.compile(r"[^\W\d_]")
 Pairs = list[tuple[Row, str, str]]
@@ -42,11 +43,10 @@ def check_translations(table: Table, columns: Columns, findings: Findings) -> No
                 message = f"{columns.label!r} holds the source itself, not translated: {source[:40]!r}"
                 findings.at_row("untranslated", row, message)
             continue
-        ratio = _ratio(source, target)
-        if usual and ratio and abs(math.log(ratio / usual)) > math.log(MOST_APART):
+        if usual and _is_apart(source, target, usual):
             message = (
-                f"the translation is {ratio:.1f} times as long as its source, where {usual:.1f} is usual: "
-                "the lines may have slipped"
+                f"the translation is {len(target) / len(source):.1f} times as long as its source, where "
+                f"{usual:.1f} is usual: the lines may have slipped"
             )
             findings.at_row("misaligned", row, message)
         elif lost := _different_numbers(source, target):
@@ -100,15 +100,24 @@ def _ratio(source: str, target: str) -> float | None:
     return len(target) / len(source)
 
 
+def _is_apart(source: str, target: str, usual: float) -> bool:
+    """Whether a translation is much longer or shorter than is usual; short or equal ones never are."""
+    if _ratio(source, target) is None:
+        return False
+    apart = math.log((len(target) + BESIDE) / (len(source) * usual + BESIDE))
+    return abs(apart) > math.log(MOST_APART)
+
+
 def _different_numbers(source: str, target: str) -> str:
     """The numbers that stand on one side only, in words; "" where nothing is surely wrong.
 
-    A single digit may be a word on the other side, so that it counts only where both sides have numbers.
+    A single digit may be a word on the other side ("4 April", "three parts"), so that it counts only where
+    the other side has a number that this one has not.
     """
     one, other = _numbers(source), _numbers(target)
-    if not one or not other:
-        one, other = ({number for number in side if len(number) > 1} for side in (one, other))
     lost, new = sorted(one - other), sorted(other - one)
+    if not (lost and new):
+        lost, new = ([number for number in side if len(number) > 1] for side in (lost, new))
     parts = [f"{', '.join(lost[:3])} in the source only"] * bool(lost)
     parts += [f"{', '.join(new[:3])} in the translation only"] * bool(new)
     return " and ".join(parts)

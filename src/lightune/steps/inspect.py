@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from lightune import tasks
+from lightune.core import plugins
 from lightune.core.progress import Show
 from lightune.core.rows import Decisions
 from lightune.data.check import check
 from lightune.request import Request
 from lightune.steps.gather import choose_task, columns_of, profile_of, read_splits, require_texts
+from lightune.tasks.base import Task
+
+ANSWERS = {"number", "vectors", "text", "text spans"}  # kinds whose answers are no names to count
 
 
 def inspect(request: Request, show: Show) -> dict[str, Any]:
@@ -22,6 +27,7 @@ def inspect(request: Request, show: Show) -> dict[str, Any]:
     profile = profile_of(request, splits, columns)
     task = choose_task(request, splits, profile, len(columns.text), Decisions())
     require_texts(task, columns, splits.train)
+    has_names = plugins.load(tasks, task, Task).kind not in ANSWERS  # type: ignore[type-abstract]
     problems = check(splits, columns, task=task, delimiter=request.data_settings.delimiter)
     return {
         "problems": [
@@ -36,7 +42,7 @@ def inspect(request: Request, show: Show) -> dict[str, Any]:
             for one in problems
         ],
         "rows": len(splits.train),
-        "labels": profile.distinct if task not in {"regress", "retrieve"} else {},
+        "labels": profile.distinct if has_names else {},
         "task": task,
         "columns": {"text": list(columns.text), "label": columns.label},
     }
