@@ -45,6 +45,12 @@ USUAL = "peft_lora"
 
 def write_parts(data: str, folder: Path, num_train: int, num_test: int) -> tuple[Path, Path]:
     """Shuffled rows of a bundled data set as train.csv and test.csv."""
+    train, test = deal(data, folder, {"train": num_train, "test": num_test})
+    return train, test
+
+
+def deal(data: str, folder: Path, sizes: dict[str, int]) -> list[Path]:
+    """Shuffled rows of a bundled data set, dealt out to files: NAME.csv with its number of rows, in turn."""
     from lightune.core.progress import Show
     from lightune.data.bundled import bundled
     from lightune.data.read import read
@@ -53,9 +59,11 @@ def write_parts(data: str, folder: Path, num_train: int, num_test: int) -> tuple
     source = str(bundled(data, Show(is_quiet=True)))
     rows = [(row.values["text"], row.values["label"]) for row in read(source, DataSettings()).train.rows]
     random.Random(0).shuffle(rows)
-    files = folder / "train.csv", folder / "test.csv"
-    for file, part in zip(files, (rows[:num_train], rows[num_train : num_train + num_test]), strict=True):
-        with file.open("w", encoding="utf-8", newline="") as stream:
+    files = []
+    for name, size in sizes.items():
+        part, rows = rows[:size], rows[size:]
+        files.append(folder / f"{name}.csv")
+        with files[-1].open("w", encoding="utf-8", newline="") as stream:
             csv.writer(stream).writerows([("text", "label"), *part])
     return files
 
