@@ -49,8 +49,11 @@ def write_parts(data: str, folder: Path, num_train: int, num_test: int) -> tuple
     return train, test
 
 
-def deal(data: str, folder: Path, sizes: dict[str, int]) -> list[Path]:
-    """Shuffled rows of a bundled data set, dealt out to files: NAME.csv with its number of rows, in turn."""
+def deal(data: str, folder: Path, sizes: dict[str, int], *, are_unique: bool = False) -> list[Path]:
+    """Shuffled rows of a bundled data set, dealt out to files: NAME.csv with its number of rows, in turn.
+
+    `are_unique` leaves out texts that came before, but for case and spaces.
+    """
     from lightune.core.progress import Show
     from lightune.data.bundled import bundled
     from lightune.data.read import read
@@ -59,6 +62,8 @@ def deal(data: str, folder: Path, sizes: dict[str, int]) -> list[Path]:
     source = str(bundled(data, Show(is_quiet=True)))
     rows = [(row.values["text"], row.values["label"]) for row in read(source, DataSettings()).train.rows]
     random.Random(0).shuffle(rows)
+    if are_unique:
+        rows = list({" ".join(str(row[0]).lower().split()): row for row in reversed(rows)}.values())[::-1]
     files = []
     for name, size in sizes.items():
         part, rows = rows[:size], rows[size:]

@@ -37,9 +37,9 @@ def write_rows(data: str, folder: Path, num_train: int = SIZES["train"]) -> dict
 
     Fewer rows to train on are the first of the thousand, so that the other files stay what they are.
     """
-    files = dict(zip(SIZES, deal(data, folder, SIZES), strict=True))
+    files = dict(zip(SIZES, deal(data, folder, SIZES, are_unique=True), strict=True))
     if num_train < SIZES["train"]:
-        [files["train"]] = deal(data, folder, {"train": num_train})
+        [files["train"]] = deal(data, folder, {"train": num_train}, are_unique=True)
     return files
 
 
