@@ -35,7 +35,7 @@ def place(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_csv(folder / "test.csv", list(planted(40, 7)))
     words = ("train", "data.csv", "--model", tiny("bert"), "--method", "full", "--test", "test.csv")
     more = ("--train.epochs", "14", "--train.learning-rate", "3e-3", "--output", "run", "--json")
-    ended = lightune(*words, *more, folder=folder)
+    ended = lightune(*words, *more, "--report.explain", "2", folder=folder)
     assert ended.code == 0, ended.err
     assert ended.json["metrics"]["test"]["accuracy"] > 0.9
     return folder
@@ -101,14 +101,24 @@ def test_page_and_lines(place: Path) -> None:
     assert "Training examples most like it" in page
 
 
+def test_the_report_explains_tested_rows(place: Path) -> None:
+    report = (place / "run" / "report.html").read_text(encoding="utf-8")
+    section = report.split("Why it said so</h2>")[1].split("<h2>")[0]
+    assert section.count("<h3>Row ") == 2 and section.count("the right answer is") == 2
+    assert any(f">{word}</span>" in section for word in PLANTED) and "elieve" in section
+
+
 @pytest.mark.parametrize("task", ["pair", "tag", "answer", "multilabel", "regress", "instruct"])
 def test_every_kind_of_task(task: str, tiny: TinyModel, tmp_path: Path) -> None:
     rows, header, text = task_rows(task)
     write_csv(tmp_path / "data.csv", rows, header)
     kind = "gpt2" if task == "instruct" else "bert"
     words = ("train", "data.csv", "--task", task, "--text", text, "--model", tiny(kind), "--method", "lora")
-    ended = lightune(*words, "--train.epochs", "1", "--output", "run", folder=tmp_path)
+    ended = lightune(
+        *words, "--train.epochs", "1", "--report.explain", "1", "--output", "run", folder=tmp_path
+    )
     assert ended.code == 0, ended.err
+    assert "Why it said so" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     more = ("--next-token",) if task == "instruct" else ()
     ended = lightune("explain", "run", "--data", "data.csv", "--limit", "2", "--json", *more, folder=tmp_path)
     assert ended.code == 0, ended.err

@@ -26,6 +26,20 @@ def write_explanations(path: Path, title: str, found: Sequence[Mapping[str, Any]
     path.write_text(page(title, "".join(body)), encoding="utf-8")
 
 
+def reasons(found: Sequence[Mapping[str, Any]], name: str) -> str:
+    """The section of a report: some tested rows with their words in colour."""
+    parts = []
+    for one in found:
+        gold = f", the right answer is {one['gold']!r}" if isinstance(one["gold"], (str, float)) else ""
+        answer = f"Explained: {one['explained']}{gold}. "
+        parts.append(f"<h3>Row {one['row']}</h3>")
+        parts += [f'<p style="line-height:2">{coloured(text, one["words"], part)}</p>'
+                  for part, text in enumerate(one["texts"])]  # fmt: skip
+        parts.append(paragraph(answer + one["verdict"], "soft"))
+    more = f"For any other text: lightune explain {name} TEXT" if found else ""
+    return section("Why it said so", MEANING, *parts, paragraph(more, "soft")) if found else ""
+
+
 def explanation(one: Mapping[str, Any]) -> str:
     """The section of one text."""
     said = next((str(one[name]) for name in ("predicted", "generated", "answer") if name in one), "")

@@ -11,6 +11,7 @@ from typing import Any
 
 from lightune.core.rows import Problem
 from lightune.runs import charts, words
+from lightune.runs.explanation import reasons
 from lightune.runs.mistakes import worst_mistakes
 from lightune.runs.page import facts, page, paragraph, section, table
 
@@ -31,6 +32,7 @@ class Report:
         confusion: (C, C) counts, gold rows and predicted columns, in the order of `labels`.
         scatter: (gold, predicted) numbers.
         mistakes: worst first: row, probability, cells (what stands above one -> `Shown`).
+        reasons: explanations of tested rows, with `gold` and `row`.
         reliability: (low, high, probability, share right, rows).
         calibration: temperature, and the calibration error by split, before and after.
         privacy: what is promised of the training rows, and what is not.
@@ -50,6 +52,7 @@ class Report:
     confusion: list[list[int]] | None = None
     scatter: list[tuple[float, float]] | None = None
     mistakes: list[dict[str, Any]] = field(default_factory=list)
+    reasons: list[dict[str, Any]] = field(default_factory=list)
     reliability: Sequence[tuple[float, float, float, float, int]] | None = None
     calibration: Mapping[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -78,6 +81,7 @@ def render(report: Report) -> str:
         _confusion(report),
         _scatter(report),
         worst_mistakes(report.mistakes),
+        reasons(report.reasons, f"runs/{report.title}"),
         _calibration(report),
         _privacy(report),
         _data(report),

@@ -15,3 +15,10 @@ class ReportSettings(Settings):
     examples: Literal["auto", "on", "off"] = Field(
         "auto", description="whether the report may quote rows of the data; auto: unless the run is private"
     )
+    explain: int | None = Field(
+        None,
+        ge=0,
+        le=20,
+        description="tested rows whose words are coloured by what they say for the answer; "
+        "unless said at most 3, as many as 5% of the time pays for",
+    )

@@ -10,6 +10,7 @@ from typing import Any
 import lightune
 from lightune.core.errors import UserError
 from lightune.core.paths import is_disk_full
+from lightune.core.progress import Show
 from lightune.engine.checkpoint import Progress
 from lightune.engine.loop import Descent
 from lightune.privacy.promise import promise
@@ -163,7 +164,23 @@ def _write_all(outcome: Outcome, work: Path, output: Path) -> None:
         shape = (prepared.method.head, prepared.backbone.width, prepared.limits.max_length)
         write_sentence_layout(work, *shape, getattr(task, "prefixes", ("", "")))
     write_card(work / "README.md", card_of(outcome, output))
-    write_report(work / "report.html", report_of(outcome, output))
+    report = report_of(outcome, output)
+    report.reasons = _reasons(outcome, state, work)
+    write_report(work / "report.html", report)
+
+
+def _reasons(outcome: Outcome, state: RunState, work: Path) -> list[dict[str, Any]]:
+    """Some tested rows explained, where rows may be quoted."""
+    from lightune.run import Run
+    from lightune.steps.reasons import Cost, reasons
+
+    gathered, prepared, request = outcome.gathered, outcome.prepared, outcome.request
+    if outcome.main is None or not request.shows_texts:
+        return []
+    run = Run(work, state, gathered.task, prepared.method, prepared.backbone)
+    speeds = prepared.pace.speeds
+    cost = Cost(outcome.seconds["total"], speeds.float32 if speeds else None)
+    return reasons(run, gathered, outcome.main, request.report.explain, cost=cost, show=Show(is_quiet=True))
 
 
 def _write_splits(outcome: Outcome, work: Path) -> None:
