@@ -83,6 +83,16 @@ def full() -> Report:
         truncation=EVIL,
         splits=EVIL,
         advice=[EVIL],
+        reasons=[
+            {
+                "texts": [EVIL],
+                "words": [{"text": "script", "part": 0, "start": 1, "end": 7, "attribution": 1.0}],
+                "explained": EVIL,
+                "verdict": EVIL,
+                "gold": EVIL,
+                "row": 3,
+            }
+        ],
     )
 
 
@@ -107,6 +117,7 @@ def test_every_section_is_there(full: Report) -> None:
         "Which classes are mixed up",
         "Predictions against the truth",
         "Worst mistakes",
+        "Why it said so",
         "Can its probabilities be trusted?",
         "The data",
         "What was decided, and why",
@@ -147,6 +158,15 @@ def test_verdict_follows_the_intervals(own: tuple[float, float, float], expected
     marked = words.rungs_with_run(rungs, {"accuracy": own[0]}, {})
     assert [one["is_this_run"] for one in marked] == [False, False, True]
     assert words.verdict(marked, "accuracy").startswith(expected + ":")
+
+
+def test_what_training_watched_leads_with_the_meaning_it_has_there() -> None:
+    report = Report(title="names", metrics={"accuracy": 0.97, "f1": 0.8}, best_by="f1")
+    assert words.leading_metrics(report.metrics, report.best_by) == ["f1", "accuracy"]
+    assert words.leading_metrics({"accuracy": 1.0, "f1": 1.0}, "accuracy") == ["accuracy", "f1"]
+    assert "class" in report.meaning("f1")
+    report.meanings = {"f1": "balance of entities"}
+    assert report.meaning("f1") == "balance of entities" and "words" in report.meaning("accuracy")
 
 
 def test_the_run_is_added_when_it_is_not_among_the_rungs() -> None:

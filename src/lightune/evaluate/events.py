@@ -10,6 +10,14 @@ from numpy.typing import NDArray
 from lightune.evaluate.intervals import Intervals, bootstrap
 from lightune.evaluate.spans import span_counts, span_metrics
 
+MEANINGS = {
+    "f1": "balance of arguments found and made up; place, role and the event's type must be right",
+    "precision": "of the arguments found, the share that are right",
+    "recall": "of the right arguments, the share found",
+    "trigger_f1": "the same balance for the words that tell of an event, with its type",
+    "trigger_precision": "of the triggers found, the share that are right",
+    "trigger_recall": "of the right triggers, the share found",
+}
 Array = NDArray[Any]
 Sets = tuple[Collection[Any], Collection[Any]]  # of one text: triggers, arguments
 

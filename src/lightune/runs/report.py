@@ -35,6 +35,7 @@ class Report:
         reasons: explanations of tested rows, with `gold` and `row`.
         reliability: (low, high, probability, share right, rows).
         calibration: temperature, and the calibration error by split, before and after.
+        best_by: the metric that training watched; meanings: of metrics that mean something else here.
         privacy: what is promised of the training rows, and what is not.
         num_hidden: problems of the data that are counted only; shows_texts: whether rows may be quoted.
         plan: predicted_seconds, seconds, predicted_peak_memory_bytes, peak_memory_bytes, and more.
@@ -61,8 +62,14 @@ class Report:
     splits: str = ""
     advice: list[str] = field(default_factory=list)
     privacy: list[str] = field(default_factory=list)
+    best_by: str = ""
+    meanings: Mapping[str, str] = field(default_factory=dict)
     num_hidden: int = 0
     shows_texts: bool = True
+
+    def meaning(self, metric: str) -> str:
+        """What a metric says, in plain words."""
+        return self.meanings.get(metric) or words.METRIC_MEANINGS.get(metric, "")
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -110,7 +117,7 @@ def _privacy(report: Report) -> str:
 def _worth(report: Report) -> str:
     """Bars with intervals against the baselines, the verdict above them and the advice below."""
     rungs = words.rungs_with_run(report.rungs, report.metrics, report.intervals)
-    leading = words.leading_metrics(report.metrics)
+    leading = words.leading_metrics(report.metrics, report.best_by)
     parts = [paragraph(words.verdict(rungs, leading[0]), "verdict")] if leading and len(rungs) > 1 else []
     for name in leading:
         rows = [
@@ -125,7 +132,7 @@ def _worth(report: Report) -> str:
         ]
         title = words.metric_name(name)
         parts.append(f"<h3>{escape(title[:1].upper() + title[1:])}</h3>")
-        parts.append(paragraph(words.METRIC_MEANINGS.get(name, ""), "soft"))
+        parts.append(paragraph(report.meaning(name), "soft"))
         parts.append(charts.bars(rows, f"{title} of this run and of the baselines"))
     parts += [paragraph(line, "note") for line in report.advice]
     plain = (
@@ -144,7 +151,7 @@ def _numbers(report: Report) -> str:
         interval = report.intervals.get(name)
         between = f"{charts.number(interval[0])} to {charts.number(interval[1])}" if interval else ""
         beside = [_number_or_dash(rung["metrics"].get(name)) for rung in others]
-        meaning = words.METRIC_MEANINGS.get(name, "")
+        meaning = report.meaning(name)
         rows.append((words.metric_name(name), charts.number(value), between, *beside, meaning))
     header = ("Metric", "This run", "95% interval", *(words.model_name(r["name"]) for r in others), "Meaning")
     seconds = [r for r in rungs if r.get("seconds") is not None]

@@ -74,9 +74,10 @@ def model_name(name: str) -> str:
     return MODEL_NAMES.get(name, name)
 
 
-def leading_metrics(metrics: Mapping[str, float]) -> list[str]:
-    """The one or two metrics to look at first, all of them better when larger."""
-    return [name for name in LEADING if name in metrics][:2]
+def leading_metrics(metrics: Mapping[str, float], best_by: str = "") -> list[str]:
+    """One or two metrics to look at first, all better when larger; what training watched leads."""
+    order = sorted(LEADING, key=lambda name: name != best_by)
+    return [name for name in order if name in metrics][:2]
 
 
 def duration(seconds: float) -> str:

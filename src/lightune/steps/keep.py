@@ -261,6 +261,8 @@ def report_of(outcome: Outcome, output: Path) -> Report:
         history=outcome.progress.epochs,
         step_losses=losses[:: max(1, len(losses) // SHOWN_LOSSES)],
         labels=list(task.labels),
+        best_by=task.best_by,
+        meanings=task.meanings,
         confusion=confusion(task, main, targets) if main else None,
         scatter=scatter,
         mistakes=mistakes(gathered, main) if main and shows_texts else [],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -53,6 +53,12 @@ class Answer(Task):
     is_per_token = True
     added = ("answer", "start", "probability")
     best_by = "f1"
+    meanings: ClassVar[dict[str, str]] = {
+        "f1": "how far the words of the answer are those of the right one, as SQuAD counts: 0 none, 1 all",
+        "exact_match": "share of answers with the words of the right one, case and articles aside",
+        "f1_answerable": "F1 over the questions that have an answer",
+        "f1_unanswerable": "share of the questions without an answer that get none",
+    }
     precedence = 40
 
     def __init__(self) -> None:

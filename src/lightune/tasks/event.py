@@ -41,7 +41,7 @@ from lightune.core.spans import (
 )
 from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.data.profile import is_missing
-from lightune.evaluate.events import event_counts, event_intervals, event_metrics
+from lightune.evaluate.events import MEANINGS, event_counts, event_intervals, event_metrics
 from lightune.tasks.base import CERTAIN, Array, Intervals, Prediction, Task, by_example, softmax
 from lightune.tasks.tag import best_tags
 
@@ -95,6 +95,7 @@ class Event(Task):
     has_second_round = True
     added = ("events",)
     best_by = "f1"
+    meanings = MEANINGS
     precedence = 20
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -46,6 +46,13 @@ class Relation(Classify):
     points_into_text = True
     summary = "the relation of two marked entities, or none"
     best_by = "f1"
+    meanings: ClassVar[dict[str, str]] = {
+        "f1": "balance of relations found and relations made up; pairs without a relation do not count",
+        "precision": "of the pairs given a relation, the share that truly have it",
+        "recall": "of the pairs with a relation, the share that are given it",
+        "f1_macro": "the same balance, every relation counting the same",
+        "f1_semeval": "the same, as SemEval-2010 counts: both directions of a relation together",
+    }
     added = ("relation", "probability")
     precedence = 20
     weighs_by_itself = False  # pairs without a relation are many by nature, and F1 leaves them out

@@ -8,7 +8,7 @@ themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -54,6 +54,12 @@ class Tag(Task):
     is_per_token = True
     added = ("spans",)
     precedence = 10
+    meanings: ClassVar[dict[str, str]] = {
+        "accuracy": "share of words with the right tag; where most words have none, it is high by itself",
+        "f1": "balance of entities found and made up; both ends and the type must be right",
+        "precision": "of the entities found, the share that are right",
+        "recall": "of the right entities, the share found",
+    }
 
     def __init__(self) -> None:
         super().__init__()
