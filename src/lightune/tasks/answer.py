@@ -53,7 +53,7 @@ class Answer(Task):
     is_per_token = True
     added = ("answer", "start", "probability")
     best_by = "f1"
-    meanings: ClassVar[dict[str, str]] = {
+    meanings: ClassVar[Mapping[str, str]] = {
         "f1": "how far the words of the answer are those of the right one, as SQuAD counts: 0 none, 1 all",
         "exact_match": "share of answers with the words of the right one, case and articles aside",
         "f1_answerable": "F1 over the questions that have an answer",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,9 @@ class Task(ABC):
     has_second_round = False  # some questions can be asked only once the answers to others are known
     unsafe_privately = ""  # why it cannot keep the promise of differential privacy
     points_into_text = False  # its answers are places in the text, or words of it
-    meanings: Mapping[str, str] = {}  # what its metrics mean, where that is not what they usually do
+    meanings: ClassVar[
+        Mapping[str, str]
+    ] = {}  # what its metrics mean, where that is not what they usually do
     cuts_long = ""  # what the task itself does with long texts, in words
     temperature: float | None = None  # logits are divided by it before they become probabilities
 

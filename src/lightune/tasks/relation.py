@@ -46,7 +46,7 @@ class Relation(Classify):
     points_into_text = True
     summary = "the relation of two marked entities, or none"
     best_by = "f1"
-    meanings: ClassVar[dict[str, str]] = {
+    meanings: ClassVar[Mapping[str, str]] = {
         "f1": "balance of relations found and relations made up; pairs without a relation do not count",
         "precision": "of the pairs given a relation, the share that truly have it",
         "recall": "of the pairs with a relation, the share that are given it",

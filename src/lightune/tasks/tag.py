@@ -54,7 +54,7 @@ class Tag(Task):
     is_per_token = True
     added = ("spans",)
     precedence = 10
-    meanings: ClassVar[dict[str, str]] = {
+    meanings: ClassVar[Mapping[str, str]] = {
         "accuracy": "share of words with the right tag; where most words have none, it is high by itself",
         "f1": "balance of entities found and made up; both ends and the type must be right",
         "precision": "of the entities found, the share that are right",
