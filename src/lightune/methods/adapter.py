@@ -20,7 +20,7 @@ from pydantic import Field
 from lightune.core.errors import UserError
 from lightune.methods import _adapters_format as adapters_format
 from lightune.methods._hooked import Hooked
-from lightune.methods.base import LayeredSettings, MethodSettings, Recipe
+from lightune.methods.base import MANY_ROWS, LayeredSettings, MethodSettings, Recipe
 
 if TYPE_CHECKING:
     from lightune.backbones.sublayers import Sublayer
@@ -59,7 +59,7 @@ class Adapter(Hooked):
 
     def recipe(self, num_rows: int) -> Recipe:
         """As LoRA: few epochs at a high peak."""
-        epochs = 2 if num_rows >= 3000 else 3 if num_rows >= 1000 else 8 if num_rows >= 200 else 20
+        epochs = 2 if num_rows >= 3000 else 3 if num_rows >= MANY_ROWS else 8 if num_rows >= 200 else 20
         return Recipe(2e-3, 2e-3, epochs, "onecycle", f"bottlenecks take high rates; {num_rows} rows")
 
     def places(self, backbone: Transformer) -> list[Sublayer]:

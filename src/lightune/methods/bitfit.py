@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from lightune.core.errors import UserError
-from lightune.methods.base import LayeredSettings, Method, MethodSettings, Recipe
+from lightune.methods.base import MANY_ROWS, LayeredSettings, Method, MethodSettings, Recipe
 
 if TYPE_CHECKING:
     from lightune.backbones.transformer import Transformer
@@ -21,7 +21,7 @@ class BitFit(Method):
 
     def recipe(self, num_rows: int) -> Recipe:
         """Large steps for few numbers."""
-        epochs = 4 if num_rows >= 1000 else 10 if num_rows >= 200 else 20
+        epochs = 4 if num_rows >= MANY_ROWS else 10 if num_rows >= 200 else 20
         return Recipe(4e-3, 2e-3, epochs, "onecycle", f"biases alone need large steps ({num_rows} rows)")
 
     def apply(self, backbone: Transformer) -> None:

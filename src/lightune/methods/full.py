@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from lightune.methods.base import LayeredSettings, Method, MethodSettings, Recipe
+from lightune.methods.base import MANY_ROWS, LayeredSettings, Method, MethodSettings, Recipe
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +24,7 @@ class Full(Method):
 
     def recipe(self, num_rows: int) -> Recipe:
         """Small steps: the weights are good already."""
-        epochs = 3 if num_rows >= 1000 else 6 if num_rows >= 200 else 15
+        epochs = 3 if num_rows >= MANY_ROWS else 6 if num_rows >= 200 else 15
         return Recipe(1e-4, 1e-3, epochs, "linear", f"full fine-tuning on {num_rows} rows")
 
     def apply(self, backbone: Transformer) -> None:

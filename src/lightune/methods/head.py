@@ -13,7 +13,7 @@ from pydantic import Field
 
 from lightune.backbones.base import Reduction, Tap
 from lightune.core.errors import UserError
-from lightune.methods.base import Method, MethodSettings, Recipe, require_new_head
+from lightune.methods.base import MANY_ROWS, Method, MethodSettings, Recipe, require_new_head
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +43,7 @@ class Head(Method):
 
     def recipe(self, num_rows: int) -> Recipe:
         """Many cheap epochs: a step costs next to nothing on cached features."""
-        epochs = 20 if num_rows >= 1000 else 40
+        epochs = 20 if num_rows >= MANY_ROWS else 40
         rate = 5e-3 if self.head in POOLED else 1e-3
         return Recipe(rate, rate, epochs, "cosine", "a head on frozen features learns fast and cheaply")
 

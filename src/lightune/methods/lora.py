@@ -12,7 +12,7 @@ from pydantic import Field
 
 from lightune.core.errors import UserError
 from lightune.methods._injected import STORED_BITS, Bits, Injected
-from lightune.methods.base import LayeredSettings, MethodSettings, Recipe
+from lightune.methods.base import MANY_ROWS, LayeredSettings, MethodSettings, Recipe
 
 if TYPE_CHECKING:
     from lightune.backbones.transformer import Transformer
@@ -66,7 +66,7 @@ class Lora(Injected):
             # Twice the steps at half the rate: 0.8515 for 0.843 (movies, medians of 3 seeds), 0.860 for 0.838
             # (Chinese reviews, e5-multilingual; at 2e-3 these steps diverge there), 2026-11.
             return Recipe(1e-3, 1e-3, 1, "onecycle", reason, batch_rows=16)
-        epochs = 3 if num_rows >= 1000 else 8 if num_rows >= 200 else 20
+        epochs = 3 if num_rows >= MANY_ROWS else 8 if num_rows >= 200 else 20
         return Recipe(2e-3, 2e-3, epochs, "onecycle", reason)
 
     def private_recipe(self, num_rows: int) -> Recipe:

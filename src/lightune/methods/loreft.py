@@ -16,7 +16,7 @@ from pydantic import Field
 from lightune.backbones.base import Tap
 from lightune.backbones.structure import encoder_of
 from lightune.methods._hooked import Hooked
-from lightune.methods.base import LayeredSettings, MethodSettings, Recipe
+from lightune.methods.base import MANY_ROWS, LayeredSettings, MethodSettings, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -48,12 +48,16 @@ class Loreft(Hooked):
     name = "loreft"
     summary = "low-rank changes of the states at the first and last tokens"
     paper = "Wu et al. 2024, arXiv:2404.03592"
+    head = "mean"
     settings: LoreftSettings
 
     def recipe(self, num_rows: int) -> Recipe:
-        """Few numbers, large steps."""
-        epochs = 4 if num_rows >= 1000 else 10 if num_rows >= 200 else 20
-        return Recipe(4e-3, 2e-3, epochs, "onecycle", f"few numbers take large steps ({num_rows} rows)")
+        """Few numbers, large steps (benchmarks/results/recipes.json)."""
+        reason = f"few numbers take large steps ({num_rows} rows)"
+        if num_rows < 200:
+            return Recipe(4e-3, 2e-3, 20, "onecycle", reason)
+        epochs = 3 if num_rows >= MANY_ROWS else 8
+        return Recipe(1e-2, 1e-2, epochs, "onecycle", reason, batch_rows=16)
 
     def insert(self, backbone: Transformer) -> Inserted:
         """An intervention behind each layer, and a hook that finds the tokens of each pass."""

@@ -19,7 +19,7 @@ from pydantic import Field, field_validator
 
 from lightune.core.errors import UserError, nearest
 from lightune.methods._injected import STORED_BITS, Bits, Injected
-from lightune.methods.base import LayeredSettings, MethodSettings, Recipe
+from lightune.methods.base import MANY_ROWS, LayeredSettings, MethodSettings, Recipe
 
 if TYPE_CHECKING:
     from lightune.backbones.transformer import Transformer
@@ -132,8 +132,11 @@ class Tuner(Injected):
         return self.tuner == "lora" and super().can_merge
 
     def recipe(self, num_rows: int) -> Recipe:
-        """As LoRA, at the tuner's own rate."""
-        epochs = 3 if num_rows >= 3000 else 5 if num_rows >= 1000 else 10 if num_rows >= 200 else 20
+        """The tuner's own rate; LoRA with another start or scale learns as quickly as LoRA."""
+        if self.tuner == "lora":
+            epochs = 2 if num_rows >= 3000 else 3 if num_rows >= MANY_ROWS else 8 if num_rows >= 200 else 20
+        else:
+            epochs = 3 if num_rows >= 3000 else 5 if num_rows >= MANY_ROWS else 10 if num_rows >= 200 else 20
         rate = RATES.get(self.name, 2e-3)
         return Recipe(rate, 2e-3, epochs, "onecycle", f"a rate that suits {self.name}; {num_rows} rows")
 

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from lightune.backbones.base import Tap
 from lightune.core.errors import UserError
-from lightune.methods.base import Method, MethodSettings, Recipe, require_new_head
+from lightune.methods.base import MANY_ROWS, Method, MethodSettings, Recipe, require_new_head
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +52,7 @@ class Side(Method):
     def recipe(self, num_rows: int) -> Recipe:
         """A new network: a middling rate, several epochs, each of them cheap."""
         reason = f"a small new network on {num_rows} rows"
-        if num_rows >= 1000:
+        if num_rows >= MANY_ROWS:
             epochs = 2 if num_rows >= 3000 else 3
             return Recipe(1.5e-3, 1.5e-3, epochs, "onecycle", reason, batch_rows=64)
         return Recipe(1e-3, 1e-3, 10 if num_rows >= 200 else 20, "onecycle", reason)
