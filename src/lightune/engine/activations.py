@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from lightune.core.progress import Bar
 
 Below = Callable[[Batch, Sequence[Tap]], "Mapping[Tap, torch.Tensor]"]
-SHARD_BYTES = 64 * 10**6
+SHARD_BYTES = 32 * 10**6
 KEY_BYTES = 16
 INDEX = ".index"
-RELEASE_BYTES = 32 * 10**6  # pages of the shards kept mapped: the system's file cache still has the others
+RELEASE_BYTES = 1 * 10**6  # pages of the shards kept mapped: the system's file cache still has the others
 LARGEST_HALF = 6e4  # float16 ends at 65,504
 
 
