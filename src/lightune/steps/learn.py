@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,10 +38,13 @@ def resolve_descent(request: Request, prepared: Prepared, num_rows: int, decisio
     is_private = request.privacy.is_private
     method = prepared.method
     recipe = method.private_recipe(num_rows) if is_private else method.recipe(num_rows)
+    usual, of_head = (
+        prepared.task.rate_share * rate for rate in (recipe.learning_rate, recipe.head_learning_rate)
+    )
     known = {
         "epochs": asked.epochs or recipe.epochs,
-        "learning_rate": asked.learning_rate or recipe.learning_rate,
-        "head_learning_rate": asked.head_learning_rate or asked.learning_rate or recipe.head_learning_rate,
+        "learning_rate": asked.learning_rate or usual,
+        "head_learning_rate": asked.head_learning_rate or asked.learning_rate or of_head,
         "batch_rows": asked.batch_rows or recipe.batch_rows,
         "schedule": asked.schedule or recipe.schedule,
     }
@@ -48,7 +52,7 @@ def resolve_descent(request: Request, prepared: Prepared, num_rows: int, decisio
         name for name in ("epochs", "learning_rate", "batch_rows", "schedule") if not getattr(asked, name)
     ]
     if derived:
-        values = ", ".join(f"{name.replace('_', ' ')} {known[name]}" for name in derived)
+        values = ", ".join(f"{name.replace('_', ' ')} {_told(known[name])}" for name in derived)
         decisions.add("recipe", values, recipe.reason)
     return Descent(
         **known,  # type: ignore[arg-type]
@@ -62,6 +66,11 @@ def resolve_descent(request: Request, prepared: Prepared, num_rows: int, decisio
         skip_below=skip_below_of(request, prepared, num_rows),
         later_layers=request.speed.later_layers,
     )
+
+
+def _told(value: Any) -> str:
+    """A rate in few digits, anything else as it is."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def skip_below_of(request: Request, prepared: Prepared, num_rows: int) -> float:

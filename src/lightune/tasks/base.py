@@ -68,6 +68,7 @@ class Task(ABC):
     least_texts, most_texts = 1, 2  # text columns that training reads
     is_joint = False  # its loss holds the examples of a step against each other
     is_able = False  # the untouched model answers already: it is a rung of its own
+    rate_share = 1.0  # of a method's usual learning rates
     weighs_by_itself = True  # rare classes are weighed up without being asked to
     has_second_round = False  # some questions can be asked only once the answers to others are known
     unsafe_privately = ""  # why it cannot keep the promise of differential privacy
@@ -123,6 +124,10 @@ class Task(ABC):
     @abstractmethod
     def decode(self, logits: Array, examples: Sequence[Example]) -> list[Prediction]:
         """Predictions from the logits of `examples`."""
+
+    def margins(self, logits: Array) -> Array | None:
+        """(B,) how far each row's logits are from another answer; None where an answer is no choice."""
+        return None
 
     @abstractmethod
     def metrics(self, logits: Array, targets: Array) -> dict[str, float]:

@@ -81,6 +81,11 @@ class Classify(Task):
             for number, row in zip(best, probability, strict=True)
         ]
 
+    def margins(self, logits: Array) -> Array:
+        """(B,) the largest logit less the second."""
+        second, first = np.sort(logits, axis=1)[:, -2:].T
+        return np.asarray(first - second)
+
     def metrics(self, logits: Array, targets: Array) -> dict[str, float]:
         """accuracy, macro f1, precision, recall, matthews."""
         from lightune.evaluate.classes import class_metrics

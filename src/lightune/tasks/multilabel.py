@@ -73,6 +73,10 @@ class MultiLabel(Task):
             predictions.append(Prediction(chosen, whole, scores))
         return predictions
 
+    def margins(self, logits: Array) -> Array:
+        """(B,) the distance from 0 of the logit that is nearest to it."""
+        return np.asarray(np.abs(logits).min(axis=1))
+
     def metrics(self, logits: Array, targets: Array) -> dict[str, float]:
         """Accuracy (the whole set), macro f1, micro f1, precision, recall."""
         from lightune.evaluate.labels import multilabel_metrics

@@ -53,6 +53,9 @@ class Retrieve(Task):
     least_texts, most_texts = 2, 3
     is_able = True
     is_joint = True
+    # The vectors are good before the training: at LoRA's usual 2e-3 recall@1 of 500 fell from 0.984 to 0.980,
+    # at a tenth it rose to 0.986 (Debian Reference, en-zh, e5-multilingual, 2026-11).
+    rate_share = 0.1
 
     def __init__(self) -> None:
         super().__init__()
