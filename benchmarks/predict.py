@@ -103,9 +103,9 @@ def main() -> None:
         batch = _run([sys.executable, __file__, run, str(test), "-", "0"])
         starting: dict[str, list[float]] = {entry: [] for entry in seconds}
         for _ in range(asked.repeats):
-            for entry in seconds:
+            for entry, whole in seconds.items():
                 output = folder / (f"{entry}.txt" if entry == "pipeline" else f"{entry}.csv")
-                for file, taken in ((few, starting[entry]), (test, seconds[entry])):
+                for file, taken in ((few, starting[entry]), (test, whole)):
                     taken.append(_answer(entry, run, file, output, batch))
                     labels[entry] = labels_of(output)
                     output.unlink()
