@@ -25,7 +25,7 @@ test: $(READY)
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow --timeout 3600
 
-parity: $(READY) .venv-adapters/.setup-done .venv-pyreft/.setup-done
+parity: $(READY) .venv-adapters/.setup-done .venv-pyreft/.setup-done .kenlm/.setup-done
 	$(BIN)/python -m pytest -m parity --timeout 600
 
 # Reference libraries that need an older transformers live beside ours; where they do not install, their tests skip.
@@ -38,6 +38,13 @@ PIP = bin/python -m pip install --disable-pip-version-check
 	-$(PYTHON) -m venv .venv-pyreft && .venv-pyreft/$(PIP) torch==2.13.0 transformers==4.45.1 accelerate datasets \
 	  evaluate matplotlib scikit-learn sentencepiece protobuf && \
 	  .venv-pyreft/$(PIP) --no-deps pyreft==0.1.0 pyvene==0.1.8 && touch $@
+
+# KenLM's estimator from its source package: wants cmake, a C++ compiler and Boost (program_options, thread, system).
+.kenlm/.setup-done: Makefile
+	-$(BIN)/python -m pip download --disable-pip-version-check --no-deps --no-binary kenlm --dest .kenlm kenlm==0.3.0 && \
+	  tar -xzf .kenlm/kenlm-0.3.0.tar.gz -C .kenlm && \
+	  cmake -S .kenlm/kenlm-0.3.0 -B .kenlm/build -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release && \
+	  cmake --build .kenlm/build --target lmplz && touch $@
 
 # Every script of benchmarks/ checks one claim; one alone: .venv/bin/python benchmarks/NAME.py
 bench: $(READY)
@@ -56,5 +63,5 @@ docs: $(READY)
 	$(BIN)/python docs/build.py
 
 clean:
-	rm -rf .venv .venv-adapters .venv-pyreft build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-adapters .venv-pyreft .kenlm build dist .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
