@@ -79,7 +79,7 @@ def learn_eight(
     prepared = prepare.prepare(request, gathered, source, chosen, show)
     every = np.arange(8)
     before = learn.predict_logits(prepared, gathered.task, every)
-    descent = learn.resolve_descent(request, prepared, 8, gathered.decisions)
+    descent = learn.resolve_descent(request, prepared, gathered, 8)
     for _ in range(MOST_ROUNDS):  # few biases of a tiny network need more rounds than full matrices
         learn.learn(prepared, gathered, descent, rows=every, held=every[:0], folder=None, show=show)
         measure = "accuracy" if gathered.task.kind == "text" else gathered.task.best_by

@@ -162,7 +162,7 @@ def _ratios(request: Request, pool: Pool, target: np.ndarray, number: int, show:
     quiet, gathered = Show(is_quiet=True), pool.gathered
     source = choose_model(request, gathered, quiet)
     prepared = prepare(request, gathered, source, choose_method(request, gathered), quiet)
-    descent = replace(resolve_descent(request, prepared, len(pool.rows) // 2, gathered.decisions), patience=0)
+    descent = replace(resolve_descent(request, prepared, gathered, len(pool.rows) // 2), patience=0)
     random = generator(0, 8)
     halves = [random.random(len(pool.rows)) < 0.5 for _ in range(number)]
     found = []

@@ -129,7 +129,7 @@ def climb_method(ladder: Ladder, name: str, others: Sequence[str] = ()) -> Climb
     began = time.perf_counter()
     coming = [ladder.method(other) for other in others]
     prepared = prepare(request, gathered, ladder.source, method, show, others=coming)
-    descent = resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
+    descent = resolve_descent(request, prepared, gathered)
     rows, held = gathered.train, gathered.validation if len(gathered.test) else gathered.validation[:0]
     progress = learn(prepared, gathered, descent, rows=rows, held=held, folder=None, show=show)
     seconds = time.perf_counter() - began

@@ -288,7 +288,7 @@ def _unread_cost(request: Request, gathered: Gathered, source: Source, method: M
     started = time.perf_counter()
     gathered = replace(gathered, decisions=Decisions())
     prepared = open_unread(request, gathered, source, method)
-    descent = resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
+    descent = resolve_descent(request, prepared, gathered)
     fixed = gathered.seconds + time.perf_counter() - started
     _, planned = foresee(request, prepared, gathered, descent, spent=fixed)
     return planned.cost

@@ -130,7 +130,7 @@ def _seconds(request: Request, prepared: Prepared, gathered: Gathered) -> float:
     speeds = prepared.pace.speeds
     if speeds is None or prepared.cut > 0 or _why_not_labels(gathered):
         return 0.0
-    epochs = resolve_descent(request, prepared, len(gathered.train), Decisions()).epochs
+    epochs = resolve_descent(request, prepared, replace(gathered, decisions=Decisions())).epochs
     tokens = prepared.tokens.num_tokens * (NETWORK_FOLDS - 1) * 3 * epochs
     return tokens / max(speeds.float32, speeds.bfloat16)
 
@@ -164,7 +164,7 @@ def _probability(
         by_states(states[:, gathered.train], gold, folds),
     ]
     number = NETWORK_FOLDS if prepared.cut == 0 else FOLDS
-    descent = resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
+    descent = resolve_descent(request, prepared, gathered)
     logits = out_of_fold(prepared, gathered, descent, alone.folds(number, request.seed), show)
     return together([*opinions, softmax(logits[gathered.train])], (1, 1, NETWORK_WEIGHT))
 

@@ -12,7 +12,7 @@ import numpy as np
 from lightune.backbones.transformer import Transformer
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
-from lightune.core.rows import Decisions, Example
+from lightune.core.rows import Example
 from lightune.core.tokens import Ints
 from lightune.engine import checkpoint as checkpoints
 from lightune.engine.checkpoint import Progress
@@ -32,14 +32,17 @@ MANY_ROWS = 1000  # few rows are gone through often, and their answers must beco
 TOKENS_OF_VECTORS = 2048  # a step of more pieces than one runs twice
 
 
-def resolve_descent(request: Request, prepared: Prepared, num_rows: int, decisions: Decisions) -> Descent:
-    """Fill in what the person left open, from the method's recipe."""
+def resolve_descent(
+    request: Request, prepared: Prepared, gathered: Gathered, num_rows: int | None = None
+) -> Descent:
+    """Fill in what the person left open, from the method's recipe for `num_rows` (None: all of training)."""
+    num_rows = len(gathered.train) if num_rows is None else num_rows
     asked = request.train
     is_private = request.privacy.is_private
     method = prepared.method
     recipe = method.private_recipe(num_rows) if is_private else method.recipe(num_rows)
     usual, of_head = (
-        prepared.task.rate_share * rate for rate in (recipe.learning_rate, recipe.head_learning_rate)
+        gathered.task.rate_share * rate for rate in (recipe.learning_rate, recipe.head_learning_rate)
     )
     known = {
         "epochs": asked.epochs or recipe.epochs,
@@ -53,7 +56,7 @@ def resolve_descent(request: Request, prepared: Prepared, num_rows: int, decisio
     ]
     if derived:
         values = ", ".join(f"{name.replace('_', ' ')} {_told(known[name])}" for name in derived)
-        decisions.add("recipe", values, recipe.reason)
+        gathered.decisions.add("recipe", values, recipe.reason)
     return Descent(
         **known,  # type: ignore[arg-type]
         batch_tokens=asked.batch_tokens or batch_tokens_of(prepared.backbone),

@@ -189,7 +189,7 @@ def _open(ground: Ground, method: Method) -> tuple[Prepared, Descent, Planned]:
     """A contender before anything is read through its frozen part, and what it will cost."""
     request, gathered = ground.request, ground.gathered
     prepared = open_unread(request, gathered, ground.source, method)
-    descent = learn.resolve_descent(request, prepared, len(gathered.train), gathered.decisions)
+    descent = learn.resolve_descent(request, prepared, gathered)
     descent, planned = cost.foresee(request, prepared, gathered, descent, spent=ground.spent)
     return prepared, descent, planned
 
