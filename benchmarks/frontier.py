@@ -30,11 +30,16 @@ MAX_LENGTH = 128
 OURS: dict[str, list[str]] = {
     "head": ["--method", "head"],
     "side": ["--method", "side"],
+    "side1": ["--method", "side", "--train.epochs", "1"],
     "lora": ["--method", "lora"],
     "lora2": ["--method", "lora", "--train.epochs", "2"],
-    "lora_mean": ["--method", "lora", "--head", "mean"],
+    "lora_mean": [
+        *("--method", "lora", "--head", "mean"),
+        *("--train.batch-rows", "32", "--train.learning-rate", "2e-3"),
+    ],
     "lora3": ["--method", "lora", "--method.layers", "3"],
     "top3": ["--method", "full", "--method.layers", "3"],
+    "full": ["--method", "full"],
     "auto": ["--method", "auto"],
 }
 # A run on data that an earlier one, with another seed, has read through the frozen part already.
