@@ -77,7 +77,7 @@ def main() -> None:
     """Run, print, and write the record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=2)
     asked = parser.parse_args()
     runs = []
     for seed in asked.seeds:

@@ -54,15 +54,18 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
     work, output = choose_work(request, output, method.name, show)
     show.table("decided", ("what", "", "why"), gathered.decisions.as_rows())
 
+    answered: list[Any] = []
+
     def enter() -> None:
         open_work(work, request.fingerprint(), request.data, is_resumed=request.resume)
+        answered.extend(measure.answer_simply(gathered, show))
 
     ground = race.Ground(request, gathered, source, work, enter, began, show)
     chosen = race.race(ground) if race.is_race(request, gathered) else race.alone(ground, method)
     prepared, planned = chosen.prepared, chosen.planned
     measured = measure.measure_all(prepared, gathered)
     trusted = trust.look(prepared, gathered, measured, is_private=bool(chosen.private))
-    rungs = measure.baselines(prepared, gathered, measured, show)
+    rungs = measure.baselines(prepared, gathered, measured, answered, show)
     seconds = finish.all_seconds(gathered, prepared, measured, began)
     outcome = keep.Outcome(
         request=request,

@@ -14,7 +14,7 @@ from lightune.core.progress import Show
 from lightune.core.rows import Example
 from lightune.core.tokens import Ints
 from lightune.evaluate.classes import confusion_matrix
-from lightune.steps.baselines import run_baselines
+from lightune.steps.baselines import Rung, run_baselines
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import answered_logits
 from lightune.steps.prepare import Prepared, Written
@@ -116,24 +116,46 @@ def main_of(measured: dict[str, Measured]) -> Measured | None:
     return measured.get("test") or measured.get("validation")
 
 
-def baselines(
-    prepared: Prepared, gathered: Gathered, all_measured: dict[str, Measured], show: Show
-) -> list[dict[str, Any]]:
-    """The baselines on the rows of the main split, each as a rung {name, metrics, intervals, seconds}."""
-    task, measured = gathered.task, main_of(all_measured)
-    if measured is None:
-        return []
-    is_test = "test" in all_measured
-    pool = np.concatenate([gathered.train, gathered.validation]) if is_test else gathered.train
-    rows = measured.rows[: len(measured.written)] if task.kind == "text" else measured.rows
-    tested = gathered.part(rows)  # of texts, those that the model has written too
-    found = run_baselines(
-        gathered.part(pool),
-        tested,
+def answer_simply(gathered: Gathered, show: Show) -> list[Rung]:
+    """The baselines' answers on the rows of the main split, none where there are no such rows.
+
+    What they need is free again before the training takes it. Of texts only as many are answered as the
+    model will write, which is known later (`baselines`).
+    """
+    rows = gathered.test if len(gathered.test) else gathered.validation
+    return [] if gathered.task.kind == "text" or not len(rows) else _answer(gathered, rows, show)
+
+
+def _answer(gathered: Gathered, rows: Ints, show: Show) -> list[Rung]:
+    """Learn from all rows but the main split's, and answer `rows`."""
+    train, validation, task = gathered.train, gathered.validation, gathered.task
+    return run_baselines(
+        gathered.part(np.concatenate([train, validation]) if len(gathered.test) else train),
+        gathered.part(rows),
         kind=task.kind,
         show=show,
         is_balanced=getattr(task, "weights", None) is not None,
     )
+
+
+def baselines(
+    prepared: Prepared,
+    gathered: Gathered,
+    all_measured: dict[str, Measured],
+    answered: list[Rung],
+    show: Show,
+) -> list[dict[str, Any]]:
+    """What simpler models reach on the rows of the main split: {name, metrics, intervals, seconds} each.
+
+    Args:
+        answered: by `answer_simply`.
+    """
+    task, measured = gathered.task, main_of(all_measured)
+    if measured is None:
+        return []
+    rows = measured.rows[: len(measured.written)] if task.kind == "text" else measured.rows
+    tested = gathered.part(rows)  # of texts, those that the model has written too
+    found = _answer(gathered, rows, show) if task.kind == "text" else answered
     rungs = []
     if prepared.untouched is not None:
         wanted = prepared.targets[measured.rows]
