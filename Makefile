@@ -39,7 +39,7 @@ PIP = bin/python -m pip install --disable-pip-version-check
 	  evaluate matplotlib scikit-learn sentencepiece protobuf && \
 	  .venv-pyreft/$(PIP) --no-deps pyreft==0.1.0 pyvene==0.1.8 && touch $@
 
-# KenLM's estimator from its source package: wants cmake, a C++ compiler and Boost (program_options, thread, system).
+# KenLM's estimator from its source package: wants cmake, a C++ compiler and Boost (all of libboost-dev, and its program_options, thread, system, test).
 .kenlm/.setup-done: Makefile
 	-$(BIN)/python -m pip download --disable-pip-version-check --no-deps --no-binary kenlm --dest .kenlm kenlm==0.3.0 && \
 	  tar -xzf .kenlm/kenlm-0.3.0.tar.gz -C .kenlm && \
