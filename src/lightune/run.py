@@ -184,13 +184,12 @@ class Run:
         def forward(batch: Batch) -> torch.Tensor:
             return self.method.forward(self.backbone, batch)
 
-        if self.watch:
-            forward = self.watch.around(forward, self.backbone, tokens)
+        watched = self.watch.around(forward, self.backbone, tokens) if self.watch else forward
 
         def ask(rows: Ints, arithmetic: Precision) -> Any:
             with computing(arithmetic, device):
                 return logits_of(
-                    forward,
+                    watched,
                     tokens,
                     rows,
                     task=self.task,
