@@ -84,6 +84,19 @@ def test_excluded_rows_are_not_trained_on(looked: tuple[Path, Ended], tiny: Tiny
     assert less["rows"]["validation"] == whole["rows"]["validation"]
 
 
+def test_without_examples_no_text_is_quoted(looked: tuple[Path, Ended], tiny: TinyModel) -> None:
+    folder, _ = looked
+    words = ("check", "data.csv", "--deep", "--test", "test.csv", "--model", tiny("bert"), "--method", "head")
+    more = ("--output", "quiet.csv", "--report.examples", "off", "--json")
+    ended = lightune(*words, *more, folder=folder)
+    assert ended.code == 0, ended.err
+    loud, quiet = ((folder / name).read_text(encoding="utf-8") for name in ("found.csv", "quiet.csv"))
+    texts = [text for text, _ in sentences(NUM_ROWS)]
+    assert any(text[:60] in loud for text in texts)
+    for page in (quiet, (folder / "quiet.html").read_text(encoding="utf-8"), ended.out):
+        assert "nearly the same text" in page and not any(text[:60] in page for text in texts)
+
+
 def test_flags_of_the_deep_check_alone_are_refused(looked: tuple[Path, Ended]) -> None:
     ended = lightune("check", "data.csv", "--output", "x.csv", folder=looked[0])
     assert ended.code == 2 and "without --deep" in ended.err

@@ -108,7 +108,23 @@ def test_the_report_explains_tested_rows(place: Path) -> None:
     assert any(f">{word}</span>" in section for word in PLANTED) and "elieve" in section
 
 
-@pytest.mark.parametrize("task", ["pair", "tag", "answer", "multilabel", "regress", "instruct"])
+TASKS = (
+    "pair",
+    "answer",
+    "choose",
+    "tag",
+    "multilabel",
+    "regress",
+    "instruct",
+    "relation",
+    "event",
+    "retrieve",
+)
+PAIRS = {"pair", "answer", "choose"}  # two texts in one sequence
+LABELLED = {"pair", "multilabel", "regress", "relation"}  # a class, labels or a number for the whole text
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_every_kind_of_task(task: str, tiny: TinyModel, tmp_path: Path) -> None:
     rows, header, text = task_rows(task)
     write_csv(tmp_path / "data.csv", rows, header)
@@ -122,10 +138,49 @@ def test_every_kind_of_task(task: str, tiny: TinyModel, tmp_path: Path) -> None:
     more = ("--next-token",) if task == "instruct" else ()
     ended = lightune("explain", "run", "--data", "data.csv", "--limit", "2", "--json", *more, folder=tmp_path)
     assert ended.code == 0, ended.err
+    assert len(ended.json["texts"]) == (4 if task == "retrieve" else 2)
     one = ended.json["texts"][0]
     assert one["completeness_error"] <= 0.011 and len(one["words"]) > 2 and one["explained"]
-    assert {word["part"] for word in one["words"]} == ({0, 1} if task in ("pair", "answer") else {0})
-    assert ("influence" in one) == (task in ("pair", "multilabel", "regress"))
+    assert {word["part"] for word in one["words"]} == ({0, 1} if task in PAIRS else {0})
+    assert ("influence" in one) == (task in LABELLED)
+
+
+def test_options_are_given_behind_their_question(tiny: TinyModel, tmp_path: Path) -> None:
+    rows, header, text = task_rows("choose")
+    write_csv(tmp_path / "data.csv", rows, header)
+    words = ("train", "data.csv", "--text", text, "--model", tiny("bert"), "--method", "head")
+    assert lightune(*words, "--train.epochs", "1", "--output", "run", folder=tmp_path).code == 0
+    ended = lightune("explain", "run", "how was it", "good", "bad", "unclear", "--json", folder=tmp_path)
+    [one] = ended.json["texts"]
+    assert one["predicted"] in ("good", "bad", "unclear") and one["texts"] == ["how was it", one["predicted"]]
+    assert one["explained"] == f"{one['predicted']!r}, the other options as they are"
+    ended = lightune("explain", "run", "how was it", "good", "--json", folder=tmp_path)
+    assert ended.code == 2 and "two options" in ended.err
+
+
+def test_marks_of_a_relation_are_no_reasons(tiny: TinyModel, tmp_path: Path) -> None:
+    rows, header, text = task_rows("relation")
+    write_csv(tmp_path / "data.csv", rows, header)
+    words = ("train", "data.csv", "--task", "relation", "--text", text, "--model", tiny("bert"))
+    ended = lightune(*words, "--method", "head", "--train.epochs", "1", "--output", "run", folder=tmp_path)
+    assert ended.code == 0, ended.err
+    tagged = "the <e1>film</e1> 7 was <e2>good</e2>"
+    ended = lightune("explain", "run", tagged, "--examples", "0", "--json", folder=tmp_path)
+    [one] = ended.json["texts"]
+    assert [word["text"] for word in one["words"]] == ["the", "film", "7", "was", "good"]
+    assert one["relation"] in ("likes", "no_relation")
+
+
+def test_nothing_is_stored_where_the_cache_is_off(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIGHTUNE_CACHE", str(place / "cache"))
+    stored = place / "cache" / "activations"
+    found = []
+    for more, is_stored in (("--cache.off",), False), ((), True):
+        ended = lightune("explain", "run", "the film was good", "--json", *more, folder=place)
+        assert ended.code == 0, ended.err
+        assert bool(list(stored.rglob("*.data*"))) == is_stored
+        found.append(ended.json["texts"][0]["influence"])
+    assert [one["row"] for one in found[0]] == [one["row"] for one in found[1]]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from lightune.backbones.transformer import Transformer
 from lightune.core import plugins
 from lightune.core.tokens import Tokens
 from lightune.explain.influence import Answers, errors_of, influence, joined, last_layer
-from lightune.explain.probe import first_sequence, log_odds, open_probe, recording
+from lightune.explain.probe import log_odds, one_sequence, open_probe, recording
 from lightune.explain.rollout import attentions_of, rollout
 from lightune.methods.base import Method
 from tests.making import TinyModel
@@ -45,7 +45,7 @@ def test_probe_is_the_answer(name: str, kind: str, tiny: TinyModel) -> None:
     batch = tokens.batch(np.array([0]), pad_id=backbone.pad_id)
     with torch.no_grad():
         wanted = log_odds(method.forward(backbone, batch), 1)
-    text = first_sequence(tokens)
+    text = one_sequence(tokens)
     is_word = np.isin(text.ids, backbone.tokenizer.all_special_ids, invert=True)
     requiring = [one.requires_grad for one in backbone.model.parameters()]
     with recording(backbone):

@@ -162,6 +162,42 @@ def test_private_run_tells_nothing_of_single_rows(private_run) -> None:
         assert not any(f"good {word}" in words for word in WORDS), f"{page} quotes a text"
 
 
+def test_a_stopped_run_goes_on_within_its_budget(tiny, tmp_path, monkeypatch) -> None:
+    """Stopped in the second of three epochs: what was spent before counts, what was lost is done again."""
+    from lightune.privacy.descent import PrivateDescent
+
+    known = {"model": str(tiny("bert")), "method": "head", "output": str(tmp_path / "run")}
+    groups = {"privacy": {"epsilon": "8"}, "train": {"epochs": "3", "batch_rows": "16"}}
+    data, step = synthetic_rows(tmp_path, 160), PrivateDescent.step
+
+    def stopping(self: PrivateDescent, *given) -> float:
+        if self.record.steps == 11:
+            raise KeyboardInterrupt
+        return step(self, *given)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(PrivateDescent, "step", stopping)
+        lightune.train(data, groups=groups, **known)
+    lightune.train(data, groups=groups, resume=True, **known)
+    record = json.loads((tmp_path / "run" / "metrics.json").read_text())["privacy"]
+    assert record["steps"] == record["steps_taken"] == 24
+    assert record["steps_taken_now"] == 16
+    assert record["epsilon"] <= 8.0
+    assert (
+        "8 of the steps were taken before the run was stopped" in (tmp_path / "run" / "README.md").read_text()
+    )
+
+
+def test_more_steps_than_were_planned_fail(tiny, tmp_path) -> None:
+    from lightune.privacy.descent import PrivateDescent
+
+    gathered, prepared = made(tiny, synthetic_rows(tmp_path, 24), "head")
+    budget = plan_budget(8.0, 0.01, 1.0, "rdp", num_rows=24, batch_rows=8, epochs=1)
+    private = PrivateDescent(budget, exact_work(prepared, gathered), _apart(prepared), 1024)
+    with pytest.raises(UserError, match="noise was planned for 3"):
+        private.finish(4)
+
+
 def test_config_of_a_private_run_can_be_given_again(private_run, tmp_path) -> None:
     from lightune.cli.learn import _asked
 

@@ -126,13 +126,19 @@ def types_in(marked: str, places: Sequence[tuple[int, int]]) -> list[str]:
     return [one[1] for one in found if one]
 
 
-def unmark_pair(marked: str, places: Sequence[tuple[int, int]]) -> tuple[str, Entity, Entity]:
-    """The reverse of `mark_pair`."""
-    kinds, cuts = [], []
+def marks_in(marked: str, places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """(start, end) of what `mark_pair` wrote into a text."""
+    cuts = []
     for start, end in places:
         typed = MARKED_TYPE.match(marked, start)
-        kinds.append(typed[1] if typed else "")
         cuts += [(start, typed.end() if typed else start + 2), (end - 2, end)]
+    return cuts
+
+
+def unmark_pair(marked: str, places: Sequence[tuple[int, int]]) -> tuple[str, Entity, Entity]:
+    """The reverse of `mark_pair`."""
+    typed = [MARKED_TYPE.match(marked, start) for start, _ in places]
+    kinds, cuts = [one[1] if one else "" for one in typed], marks_in(marked, places)
     kept = [not any(first <= place < last for first, last in cuts) for place in range(len(marked))]
     head, tail = (
         Entity(sum(kept[:start]), sum(kept[:end]), kind)

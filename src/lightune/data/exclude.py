@@ -15,6 +15,7 @@ COLUMNS = ("exclude", "kind", "score", "file", "row", "line", "label", "suggeste
 NEEDED = ("file", "row")
 YES, NO = "yes", "no"
 MAX_TEXT = 300
+MAX_QUOTED = 80
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Finding:
         kind: label_error, near_duplicate, leak, outlier, small_group.
         score: how sure, 0 to 1, comparable within a kind.
         suggested: the label that it should have, where that is known.
+        quoted: what the message quotes of the data, behind it.
     """
 
     kind: str
@@ -33,10 +35,12 @@ class Finding:
     message: str
     suggested: str = ""
     exclude: bool = False
+    quoted: str = ""
 
-    def as_row(self) -> dict[str, object]:
-        """Its line of the list."""
+    def as_row(self, *, shows_texts: bool = True) -> dict[str, object]:
+        """Its line of the list; without `shows_texts` it quotes nothing of the data but labels."""
         one = self.example
+        quoted = f": {self.quoted[:MAX_QUOTED]!r}" if self.quoted and shows_texts else ""
         return {
             "exclude": YES if self.exclude else NO,
             "kind": self.kind,
@@ -46,8 +50,8 @@ class Finding:
             "line": one.line,
             "label": "" if one.gold is None else str(one.gold),
             "suggested": self.suggested,
-            "message": self.message,
-            "text": " | ".join(one.texts)[:MAX_TEXT],
+            "message": self.message + quoted,
+            "text": " | ".join(one.texts)[:MAX_TEXT] if shows_texts else "",
             "key": text_key(one.texts),
         }
 

@@ -1,20 +1,22 @@
 """Which number of a run's answer is explained, by the kind of its task: one place in the outputs.
 
 Classes, labels and tags: the log-odds of what was predicted. Numbers: the output. A span of a text: the
-log-probability of its start and end. Written text: the log-probability of its tokens.
+log-probability of its start and end. Written text: the log-probability of its tokens. An option: its log-odds
+against the other options as they are. A vector: its cosine with another text's as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from lightune.core.errors import UserError
+from lightune.core.spans import OUTSIDE
 from lightune.explain.pieces import Word
 from lightune.explain.probe import Read, log_odds
 from lightune.tasks.base import Task
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Scale = Callable[[Floats], Floats]
-KINDS = ("classes", "labels", "number", "tags", "text spans", "text")
+Words = tuple[Sequence[Word], NDArray[np.int64]]  # of a text, and (T,) which of them a token belongs to
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def ask(
     task: Task,
     outputs: torch.Tensor,
     batch: Batch,
-    words: tuple[Sequence[Word], NDArray[np.int64]],
+    words: Words,
     word: str,
 ) -> Asked:
     """What the outputs of one text say, and how to read that off the outputs of other versions of it.
@@ -64,7 +66,7 @@ def ask(
     if task.kind == "number":
         return Asked("the number", lambda found, _: found[:, 0], None)
     if task.kind == "tags":
-        return _tag(task, outputs[0], words, word)
+        return ask_tag(task.labels, outputs[0], words, word)
     if task.kind == "text spans":
         return _span(outputs[0], batch)
     if task.kind == "text":
@@ -80,11 +82,24 @@ def _sigmoid(values: Floats) -> Floats:
     return 1 / (1 + np.exp(-values))
 
 
-def _tag(
-    task: Task, logits: torch.Tensor, words: tuple[Sequence[Word], NDArray[np.int64]], wanted: str
+def ask_tag(
+    labels: Sequence[str],
+    logits: torch.Tensor,
+    words: Words,
+    wanted: str,
+    may_be: NDArray[np.bool_] | None = None,
 ) -> Asked:
-    """logits: (T, C). The tag of one word, read at its first token."""
+    """The tag of one word, read at its first token.
+
+    Args:
+        logits: (T, C).
+        may_be: (C,) the tags that are possible; None: all.
+
+    Raises:
+        UserError: no such word.
+    """
     known, word_of = words
+    open_tags = np.flatnonzero(np.ones(len(labels), dtype=bool) if may_be is None else may_be)
     first = {int(one): token for token, one in reversed(list(enumerate(word_of))) if one >= 0}
     if wanted:
         places = [first[number] for number, one in enumerate(known) if one.text == wanted and number in first]
@@ -92,12 +107,35 @@ def _tag(
             raise UserError(f"the text has no word {wanted!r}", hint="Give a word as it stands in the text.")
         place = places[0]
     else:
-        sure, tag = logits.softmax(-1).max(-1)
-        told = [token for token in first.values() if task.labels[int(tag[token])] != "O"]
+        sure, tag = logits[:, open_tags].softmax(-1).max(-1)
+        told = [token for token in first.values() if labels[open_tags[int(tag[token])]] != OUTSIDE]
         place = max(told or list(first.values()), key=lambda token: float(sure[token]))
-    chosen = int(logits[place].argmax())
-    what = f"{known[int(word_of[place])].text!r} is {task.labels[chosen]!r}"
-    return Asked(what, lambda found, _: log_odds(found[:, place], chosen), _sigmoid, place)
+    chosen = int(logits[place, open_tags].argmax())
+    what = f"{known[int(word_of[place])].text!r} is {labels[open_tags[chosen]]!r}"
+
+    def read(found: torch.Tensor, _: Batch) -> torch.Tensor:
+        return log_odds(found[:, place][:, open_tags], chosen)
+
+    return Asked(what, read, _sigmoid, place)
+
+
+def ask_option(option: str, others: NDArray[Any]) -> Asked:
+    """Why an option has its score, those of the others (O,) being what they are."""
+    most = float(others.max())
+    rest = most + float(np.log(np.exp(others - most).sum()))
+    what = f"{option!r}, the other options as they are"
+    return Asked(what, lambda found, _: found[:, 0] - rest, _sigmoid)
+
+
+def ask_nearness(other: str, vector: NDArray[Any]) -> Asked:
+    """How near a text's vector is to another's (H,), of length 1."""
+    wanted = torch.from_numpy(np.asarray(vector, dtype=np.float32))
+
+    def read(found: torch.Tensor, _: Batch) -> torch.Tensor:
+        unit = torch.nn.functional.normalize(found.float(), dim=-1)
+        return unit @ wanted.to(unit.device)
+
+    return Asked(f"how near it is to {other!r}", read, None)
 
 
 def _span(logits: torch.Tensor, batch: Batch) -> Asked:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,10 +107,9 @@ def _batch(tokens: Tokens, sequences: np.ndarray, backbone: Transformer) -> Batc
     return tokens.batch_of_sequences(sequences, owner, pad_id=backbone.pad_id, device=backbone.device)
 
 
-def first_sequence(tokens: Tokens) -> Tokens:
-    """The first sequence alone: the first window of a long text."""
-    end = int(tokens.offsets[1])
-    cut = replace(tokens, ids=tokens.ids[:end], offsets=tokens.offsets[:2], windows=np.arange(2))
-    types = None if tokens.types is None else tokens.types[:end]
-    units = None if tokens.units is None else tokens.units[:end]
-    return replace(cut, types=types, units=units)
+def one_sequence(tokens: Tokens, number: int = 0) -> Tokens:
+    """One sequence alone: the first window of a long text, unless another is named."""
+    start, end = int(tokens.offsets[number]), int(tokens.offsets[number + 1])
+    types = None if tokens.types is None else tokens.types[start:end]
+    units = None if tokens.units is None else tokens.units[start:end]
+    return Tokens(tokens.ids[start:end], types, np.array([0, end - start]), np.arange(2), units)

@@ -140,8 +140,11 @@ class PrivateDescent:
                 hint="This is a defect: please report it, with the model and the method.",
             )
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self, taken: int = 0) -> dict[str, Any]:
         """Check that it was private training; what `metrics.json` says of it.
+
+        Args:
+            taken: steps of the whole run; more than this process took where it went on with a killed one.
 
         Raises:
             UserError: no weight moved, or no row had a gradient: the silent failures of opacus#820.
@@ -149,14 +152,16 @@ class PrivateDescent:
         if self.way is not None:
             self.way.close()
         record, budget = self.record, self.budget
-        if record.steps:
+        if max(taken, record.steps) > budget.steps:
+            raise UserError(f"{taken} steps were taken, and noise was planned for {budget.steps}")
+        if taken or record.steps:
             moved = [
                 not torch.equal(a, b) for a, b in zip(self.start, trained(self.exact.model), strict=True)
             ]
             if not any(moved):
                 raise UserError("private training did not change a single weight: the run is not saved")
-            if not record.rows or not any(record.norms):
-                raise UserError("no row ever had a gradient: the run is not saved")
+        if record.steps and not any(record.norms):
+            raise UserError("no row ever had a gradient: the run is not saved")
         return {
             **vars(budget),
             "steps_taken_now": record.steps,

@@ -18,6 +18,15 @@ def promise(record: Mapping[str, Any]) -> list[str]:
     if not record.get("epsilon"):
         return []
     factor = math.exp(record["epsilon"])
+    checked = "Checked after training: weights changed"
+    if record.get("gradients"):
+        checked += (
+            f", gradients were computed {record['gradients']}, {record['clipped_share']:.0%} of them were "
+            "longer than the clip and were cut to it"
+        )
+    before = record.get("steps_taken", 0) - record.get("steps_taken_now", 0)
+    if before:
+        checked += f"; {before:,} of the steps were taken before the run was stopped, and count in full"
     times = f"{factor:,.0f}" if factor < LARGE else f"{factor:.1g}"
     return [
         f"Trained with differential privacy (DP-SGD): epsilon {record['epsilon']:.2f} at delta "
@@ -27,8 +36,7 @@ def promise(record: Mapping[str, Any]) -> list[str]:
         f"{record['rate']:.3f}.",
         "In words: whether one training row was there or not changes the chance of any result by a factor "
         f"of at most e^epsilon = {times}, but for a chance of delta. In practice attacks gain far less.",
-        f"Checked after training: weights changed, gradients were computed {record['gradients']}, "
-        f"{record['clipped_share']:.0%} of them were longer than the clip and were cut to it.",
+        f"{checked}.",
         "Promised for: the trained weights, and each training row by itself (with all its windows, and both "
         "sides of a pair). A person with several rows is protected less.",
         "Not promised for: validation and test rows, which chose the epoch and gave every figure here; the "

@@ -42,7 +42,8 @@ def reasons(found: Sequence[Mapping[str, Any]], name: str) -> str:
 
 def explanation(one: Mapping[str, Any]) -> str:
     """The section of one text."""
-    said = next((str(one[name]) for name in ("predicted", "generated", "answer") if name in one), "")
+    known = ("predicted", "generated", "answer", "relation")
+    said = next((str(one[name]) for name in known if name in one), "")
     sure = one.get("probability")
     title = f"{said or one['explained']}{f' ({sure:.2f})' if sure is not None and said else ''}"
     texts = "".join(

@@ -22,6 +22,7 @@ from lightune.request import Request
 from lightune.run import Run, load
 from lightune.runs.folder import read_state
 from lightune.steps.gather import Gathered, gather
+from lightune.steps.reading import cache_as_before
 
 if TYPE_CHECKING:
     from lightune.tasks.base import Task
@@ -78,9 +79,9 @@ def request_of(folder: Path, data: str) -> Request:
     """The request that made a run, on `data`, without its privacy."""
     known = read_toml(folder / "run.toml")
     run, mask = known["run"], known.get("privacy", {}).get("mask", "off")
-    groups = {name: dict(known.get(name, {})) for name in ("data", "train", "method", "cache")}
+    groups = {name: dict(known.get(name, {})) for name in ("data", "train", "method")}
     groups["data"].pop("source", None)
-    groups["cache"].pop("encrypt", None)
+    groups["cache"] = cache_as_before(known)
     return Request(
         data=data,
         task=run["task"],

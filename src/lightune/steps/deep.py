@@ -210,15 +210,16 @@ def _alike(looked: Looked) -> list[Finding]:
         parts = part_of[pair.first], part_of[pair.second]
         if parts[0] != parts[1] and "train" in parts:
             held = parts[1] if parts[0] == "train" else parts[0]
-            message = (
-                f"nearly the same text is in the {held} data ({_place(other)}): {texts[pair.second][:80]!r}"
-            )
-            found.append(Finding("leak", pair.cosine, one, message, exclude=True))
+            message = f"nearly the same text is in the {held} data ({_place(other)})"
+            quoted = texts[pair.second]
+            found.append(Finding("leak", pair.cosine, one, message, exclude=True, quoted=quoted))
         elif parts[0] == parts[1] == "train":
             differs = one.gold != other.gold
             what = f", with the label {one.gold!r}" if differs else ""
-            message = f"nearly the same text as {_place(one)}{what}: {texts[pair.first][:80]!r}"
-            found.append(Finding("near_duplicate", pair.cosine, other, message, exclude=not differs))
+            message, quoted = f"nearly the same text as {_place(one)}{what}", texts[pair.first]
+            found.append(
+                Finding("near_duplicate", pair.cosine, other, message, exclude=not differs, quoted=quoted)
+            )
     is_far, distance = outliers(looked.vectors[gathered.train])
     order = [place for place in np.argsort(-distance, kind="stable") if is_far[place]]
     message = "unlike every other text: another language, a fragment, or what does not belong here"
@@ -262,14 +263,15 @@ def _kept(
 ) -> dict[str, Any]:
     """The list and the page written, and the numbers for the person."""
     path = Path(output).expanduser() if output else _free_name(request.data)
+    rows = [one.as_row(shows_texts=request.shows_texts) for one in found]
     with Writer(str(path), COLUMNS) as writer:
-        for one in found:
-            writer.write(one.as_row())
+        for row in rows:
+            writer.write(row)
     page = path.with_suffix(".html")
-    write_findings_page(page, Path(request.data).name, [one.as_row() for one in found])
+    write_findings_page(page, Path(request.data).name, rows, shows_texts=request.shows_texts)
     counts = Counter(one.kind for one in found)
     return {
-        "findings": [{key: value for key, value in one.as_row().items() if key != "text"} for one in found],
+        "findings": [{key: value for key, value in row.items() if key != "text"} for row in rows],
         "counts": dict(counts),
         "flagged_share": counts["label_error"] / max(1, len(gathered.train)),
         "output": str(path),

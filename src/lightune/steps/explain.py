@@ -12,28 +12,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightune import tasks
-from lightune.backbones.encode import Limits
 from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
 from lightune.core.rows import Example, Row
-from lightune.core.tokens import Tokens
 from lightune.data.read import stream
 from lightune.data.settings import DataSettings
-from lightune.explain.asked import KINDS, ask
+from lightune.engine.settings import CacheSettings
 from lightune.explain.attributions import Attributions, attribute, require_captum
 from lightune.explain.faithful import Faithful, faithfulness
-from lightune.explain.pieces import Word, words_of
-from lightune.explain.probe import first_sequence, open_probe, recording
+from lightune.explain.pieces import Word
+from lightune.explain.probe import open_probe, recording
 from lightune.explain.rollout import attentions_of, rollout
 from lightune.run import Run, load
 from lightune.runs.folder import RunState, read_state
-from lightune.steps.answer import read_columns, text_columns
+from lightune.steps.answer import text_columns
 from lightune.steps.influence import Influences, training_influences
+from lightune.steps.views import View, views
 from lightune.tasks.base import Task
 
-REPLY_TOKENS = 24
-CAUSAL = {"text"}
+SAID = (
+    "predicted",
+    "generated",
+    "answer",
+    "spans",
+    "relation",
+    "events",
+    "similarity",
+)  # what holds an answer
 
 
 @dataclass(frozen=True)
@@ -43,10 +49,11 @@ class Wanted:
     Attributes:
         texts: given on the command line; `data`: a file of them, of which `limit` rows.
         columns: which columns of the file to read.
-        word: for tags, the word whose tag is explained.
+        word: for tags and events, the word whose tag is explained.
         num_examples: training examples of each kind to show; 0: none are looked for.
         next_token: of a run that writes, explain the next token instead of a whole reply.
         page: an HTML file to write.
+        cache: whether what is read of the training examples may be stored; None: as the run did.
     """
 
     texts: tuple[str, ...] = ()
@@ -58,29 +65,28 @@ class Wanted:
     next_token: bool = False
     seed: int = 0
     page: str | None = None
+    cache: CacheSettings | None = None
 
 
 def explain(folder: Path, wanted: Wanted, settings: DataSettings, show: Show) -> dict[str, Any]:
     """{texts: [one explanation each], run, task, seconds, page}.
 
     Raises:
-        UserError: no text, captum is not installed, or a task that is not explained.
+        UserError: no text, captum is not installed, or a model that is not explained.
     """
     state = read_state(folder)
     kind = plugins.load(tasks, state.task, Task)  # type: ignore[type-abstract]
-    if kind.kind not in KINDS:
-        raise UserError(f"explain does not know the task {state.task}", file=folder)
-    texts = _texts(state, kind, wanted, settings)
+    rows = _rows(state, kind, wanted, settings)
     require_captum()
     run = load(folder, show)
     if run.backbone.start_id is not None:
         raise UserError("explain does not know models whose decoder writes what an encoder read", file=folder)
-    influences = training_influences(run, show) if wanted.num_examples else None
+    influences = training_influences(run, show, wanted.cache) if wanted.num_examples else None
     began = time.perf_counter()
     found = []
-    with show.bar("explaining", len(texts)) as bar:
-        for one in texts:
-            found.append(explain_one(run, one, wanted, influences))
+    with show.bar("explaining", len(rows)) as bar:
+        for row, columns in rows:
+            found += explain_one(run, run._example(row, columns), wanted, influences)
             bar.advance()
     result = {"run": str(folder), "task": state.task, "texts": found}
     if wanted.page:
@@ -91,30 +97,34 @@ def explain(folder: Path, wanted: Wanted, settings: DataSettings, show: Show) ->
     return {**result, "seconds": time.perf_counter() - began}
 
 
-def _texts(
+def _rows(
     state: RunState, kind: type[Task], wanted: Wanted, settings: DataSettings
-) -> list[tuple[str, ...]]:
-    """The texts (or pairs) to explain, from the command line or a file.
+) -> list[tuple[Row, tuple[str, ...]]]:
+    """The rows to explain and their text columns, from the command line or a file.
 
     Raises:
         UserError: none, or half a pair.
     """
-    expected = len(kind.reads(state.text))
+    names = tuple(state.text[:2]) if kind.kind == "vectors" else kind.reads(state.text)
     if bool(wanted.texts) == bool(wanted.data):
         hint = 'Give texts ("A fine film.") or a file with --data FILE, not both.'
         raise UserError("there is nothing to explain" if not wanted.texts else "texts and a file", hint=hint)
+    if wanted.texts and kind.kind == "options":
+        options = list(wanted.texts[len(names) :])
+        return [(Row(0, {**dict(zip(names, wanted.texts, strict=False)), "options": options}, ""), names)]
     if wanted.texts:
-        if len(wanted.texts) % expected:
+        if len(wanted.texts) % len(names):
             raise UserError("half a pair of texts is missing", hint="This run takes two texts at a time.")
-        return [tuple(wanted.texts[n : n + expected]) for n in range(0, len(wanted.texts), expected)]
+        parts = [wanted.texts[n : n + len(names)] for n in range(0, len(wanted.texts), len(names))]
+        return [(Row(0, dict(zip(names, part, strict=True)), ""), names) for part in parts]
     assert wanted.data is not None
     if wanted.limit < 1:
         raise UserError(f"--limit cannot be {wanted.limit}", hint="Give 1 or more.")
-    found: list[tuple[str, ...]] = []
+    found: list[tuple[Row, tuple[str, ...]]] = []
     for row in stream(wanted.data, settings):
-        columns = wanted.columns or text_columns(read_columns(state), row)
+        columns = wanted.columns or text_columns(list(names), row)
         Run._require_texts(row, columns)
-        found.append(tuple(_as_text(row.values[name]) for name in columns))
+        found.append((row, columns))
         if len(found) == wanted.limit:
             break
     if not found:
@@ -122,85 +132,44 @@ def _texts(
     return found
 
 
-def _as_text(value: Any) -> str:
-    """A cell as one text; words that were given one by one are joined."""
-    if isinstance(value, (list, tuple)):
-        return " ".join(map(str, value))
-    return "" if value is None else str(value)
-
-
 def explain_one(
-    run: Run, texts: tuple[str, ...], wanted: Wanted, influences: Influences | None
-) -> dict[str, Any]:
-    """All of one text.
+    run: Run, example: Example, wanted: Wanted, influences: Influences | None
+) -> list[dict[str, Any]]:
+    """All of one example: one explanation for each text that the answer is read from by itself.
 
     Raises:
         UserError: a text without a word.
     """
+    found = [_explain(run, one, wanted) for one in views(run, example, wanted.word, wanted.next_token)]
+    behind = {} if influences is None else influences.of(example, wanted.num_examples)
+    return [one | behind for one in found]
+
+
+def _explain(run: Run, view: View, wanted: Wanted) -> dict[str, Any]:
+    """One sequence."""
     began = time.perf_counter()
-    example, answer = _answered(run, texts, wanted.next_token)
-    encoded = run.task.encode(run.backbone.tokenizer, [example], Limits(**run.state.limits))
-    tokens = first_sequence(_asking(encoded.tokens, wanted.next_token))
-    words, word_of = _explained(run, tokens, texts)
+    words, word_of = view.words(run)
     if not words:
-        raise UserError(f"there is no word in the text {texts[0][:40]!r}")
+        raise UserError(f"there is no word in the text {view.texts[0][:40]!r}")
     with recording(run.backbone):
-        batch = tokens.batch(np.arange(1), pad_id=run.backbone.pad_id, device=run.backbone.device)
+        batch = view.tokens.batch(np.arange(1), pad_id=run.backbone.pad_id, device=run.backbone.device)
         outputs = run.method.forward(run.backbone, batch).detach().float()
-        asked = ask(run.task, outputs, batch, (words, word_of), wanted.word)
-        probe = open_probe(run.backbone, run.method, tokens, word_of >= 0, asked.read)
+        asked = view.ask(outputs, batch, (words, word_of))
+        probe = open_probe(run.backbone, run.method, view.tokens, word_of >= 0, asked.read)
         found = attribute(probe, word_of)
         faithful = faithfulness(probe, word_of, found.integrated, seed=wanted.seed, scale=asked.scale)
     looked = attentions_of(run.backbone, batch)
     shares = None if looked is None else _read_from(run, rollout(looked), asked.place, word_of)
     result = {
-        "texts": list(texts),
-        **answer,
+        "texts": list(view.texts),
+        **view.answer,
         "explained": asked.what,
         "words": _word_rows(words, found, shares),
         **_figures(found, faithful),
-        "is_cut": len(encoded.tokens.offsets) > 2 or encoded.num_cut > 0,
+        "is_cut": view.is_cut,
         "seconds": time.perf_counter() - began,
     }
-    result["verdict"] = believable(result)
-    return result if influences is None else result | influences.of(texts, wanted.num_examples)
-
-
-def _answered(run: Run, texts: tuple[str, ...], next_token: bool) -> tuple[Example, dict[str, Any]]:
-    """The example with what was said of it, and that for the person; a reply is written first."""
-    if run.task.kind != "text":
-        [example] = run._examples([texts])
-        [prediction] = run._decide([example])
-        return example, run.task.columns_of(prediction)
-    from lightune.backbones.writer import Writing
-
-    [reply] = run.generate(list(texts), Writing(max_new_tokens=1 if next_token else REPLY_TOKENS))
-    names = run.task.reads(run.state.text)
-    row = Row(0, dict(zip(names, texts, strict=True)), "")
-    return run.task.row_to_example(row, tuple(names), reply), {"generated": reply}
-
-
-def _asking(tokens: Tokens, next_token: bool) -> Tokens:
-    """Tokens of which only the first answer is asked for, where that is wanted."""
-    if not next_token or tokens.units is None:
-        return tokens
-    units = tokens.units.copy()
-    units[np.flatnonzero(units >= 0)[1:]] = -1
-    return Tokens(tokens.ids, tokens.types, tokens.offsets, tokens.windows, units)
-
-
-def _explained(run: Run, tokens: Tokens, texts: tuple[str, ...]) -> tuple[list[Word], NDArray[np.int64]]:
-    """The words that can speak for the answer; of a chat those before the reply."""
-    words, word_of = words_of(run.backbone.tokenizer, tokens.ids, texts)
-    if run.task.kind in CAUSAL and tokens.units is not None:
-        asked = np.flatnonzero(tokens.units >= 0)
-        word_of = np.where(np.arange(len(word_of)) < asked[0] + 1, word_of, -1)
-        placed = [number for number, one in enumerate(words) if one.start is not None]
-        if placed:  # the text stands in a template, which is not the person's
-            word_of = np.where(np.isin(word_of, placed), word_of, -1)
-    kept = sorted(set(word_of.tolist()) - {-1})
-    number = {word: place for place, word in enumerate(kept)}
-    return [words[word] for word in kept], np.array([number.get(int(one), -1) for one in word_of])
+    return {**result, "verdict": believable(result)}
 
 
 def _read_from(
@@ -280,7 +249,7 @@ def lines(result: dict[str, Any]) -> list[str]:
     """What a person reads on the terminal."""
     found = []
     for one in result["texts"]:
-        said = one.get("predicted", one.get("generated", one.get("answer", one.get("spans"))))
+        said = next((one[name] for name in SAID if name in one), "")
         sure = f" ({one['probability']:.2f})" if one.get("probability") is not None else ""
         found.append(f"{' | '.join(one['texts'])}\n  {said}{sure}; explained: {one['explained']}")
         ranked = sorted(one["words"], key=lambda word: -abs(word["attribution"]))[:8]

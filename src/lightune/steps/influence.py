@@ -23,10 +23,12 @@ from lightune.data.read import read
 from lightune.data.settings import DataSettings
 from lightune.engine import activations as store
 from lightune.engine.predict import READ_TOKENS
+from lightune.engine.settings import CacheSettings
 from lightune.explain.influence import Answers, errors_of, influence, joined, last_layer
 from lightune.explain.neighbours import directions, nearest
 from lightune.run import Run
 from lightune.steps.gather import examples_of
+from lightune.steps.reading import cache_as_before
 from lightune.steps.states import gather_vectors
 
 if TYPE_CHECKING:
@@ -43,9 +45,8 @@ class Influences:
     examples: list[Example]
     known: Answers
 
-    def of(self, texts: tuple[str, ...], number: int) -> dict[str, Any]:
-        """{influence, against, neighbours}: examples of one text with scores, the strongest first."""
-        [example] = self.run._examples([texts])
+    def of(self, example: Example, number: int) -> dict[str, Any]:
+        """{influence, against, neighbours}: training examples of one with scores, the strongest first."""
         features, logits = _looked_at(self.run, [example], None)
         chosen = _chosen(self.run.task.kind, logits)
         text = Answers(features, errors_of(self.run.task.kind, logits, chosen))
@@ -85,10 +86,13 @@ def _chosen(kind: str, logits: np.ndarray) -> np.ndarray:
     return (logits > 0).astype(float) if kind == "labels" else logits.argmax(axis=1)
 
 
-def training_influences(run: Run, show: Show) -> Influences | None:
+def training_influences(run: Run, show: Show, cache: CacheSettings | None = None) -> Influences | None:
     """The examples that the run was trained on; None, with the reason, where they cannot be looked at.
 
     The first time they are read through the run's network; after that they come from the store.
+
+    Args:
+        cache: whether and how they may be stored; None: as the run did.
     """
     if run.task.kind not in KINDS:
         return None
@@ -98,8 +102,14 @@ def training_influences(run: Run, show: Show) -> Influences | None:
         show.warn(f"the training examples are not shown: {error.problem}")
         return None
     targets = run.task.targets(examples)
-    features, logits = _looked_at(run, examples, show)
+    features, logits = _looked_at(run, examples, (cache or _cache_of(run), show))
     return Influences(run, examples, Answers(features, errors_of(run.task.kind, logits, targets)))
+
+
+def _cache_of(run: Run) -> CacheSettings:
+    """As the run was trained: what it did not want stored is not stored later either."""
+    known = tomllib.loads((run.folder / "run.toml").read_text(encoding="utf-8"))
+    return CacheSettings(**cache_as_before(known))
 
 
 def training_examples(run: Run) -> list[Example]:
@@ -134,8 +144,10 @@ def _rows_of(folder: Path) -> dict[str, set[int]]:
     return {name: set(rows) for name, rows in splits.get("train", {}).items()}
 
 
-def _looked_at(run: Run, examples: list[Example], show: Show | None) -> tuple[np.ndarray, np.ndarray]:
-    """(E, F) what the last layer reads, and (E, C) logits; stored where `show` is given."""
+def _looked_at(
+    run: Run, examples: list[Example], storing: tuple[CacheSettings, Show] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(E, F) what the last layer reads, and (E, C) logits; stored where that is said, and not off."""
     tokens = run.task.encode(run.backbone.tokenizer, examples, Limits(**run.state.limits)).tokens
     num_outputs = max(1, len(run.task.labels))
 
@@ -149,13 +161,13 @@ def _looked_at(run: Run, examples: list[Example], show: Show | None) -> tuple[np
     def by_example(batch: Batch) -> torch.Tensor:
         return pool_windows(look(batch) if stored is None else stored.read(batch), batch)
 
-    stored = None if show is None else _store(run, tokens, look, show)
+    stored = None if storing is None or storing[0].off else _store(run, tokens, look, *storing)
     rows = np.arange(len(examples))
     found = gather_vectors(by_example, tokens, rows, pad_id=run.backbone.pad_id, device=run.backbone.device)
     return found[:, :-num_outputs], found[:, -num_outputs:]
 
 
-def _store(run: Run, tokens: Tokens, look: Any, show: Show) -> store.StoredActivations:
+def _store(run: Run, tokens: Tokens, look: Any, cache: CacheSettings, show: Show) -> store.StoredActivations:
     """What `look` gives for every sequence, from the activation store; put there where it is missing."""
     probe = tokens.batch(np.arange(1), pad_id=run.backbone.pad_id, device=run.backbone.device)
     tap = Tap(run.backbone.depth, "mean")
@@ -167,6 +179,7 @@ def _store(run: Run, tokens: Tokens, look: Any, show: Show) -> store.StoredActiv
         dtype="float32",
         kernel=kernel_name(run.backbone.device, "float32"),
         width=look(probe).shape[1],
+        is_sealed=cache.encrypt,
     )
     filling = store.Filling(tokens, {tap: space})
     with show.bar("reading the training examples", tokens.num_tokens) as bar:

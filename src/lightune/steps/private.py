@@ -106,7 +106,7 @@ def finish_private(private: PrivateDescent | None, progress: Progress, num_train
     """
     if private is None:
         return {}
-    record = private.finish()
+    record = private.finish(progress.step)
     if progress.epoch:
         record["steps_taken"] = progress.step
     record["rows"] = num_trained

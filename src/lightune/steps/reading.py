@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lightune.backbones.base import Tap
 from lightune.backbones.precision import Precision, Speeds, attending, computing, kernel_name
@@ -17,6 +18,7 @@ from lightune.core.tokens import Batch, Tokens
 from lightune.engine import activations as store
 from lightune.engine.activations import Filled
 from lightune.engine.predict import READ_TOKENS, Forward
+from lightune.engine.sealed import VARIABLE
 from lightune.engine.settings import CacheSettings
 from lightune.methods.base import Method
 
@@ -32,6 +34,16 @@ class Pace:
 
     precision: Precision
     speeds: Speeds | None
+
+
+def cache_as_before(known: Mapping[str, Any]) -> dict[str, Any]:
+    """`--cache.*` for what is read again for a run: as it was trained, off where its key is not at hand.
+
+    Args:
+        known: its run.toml.
+    """
+    before = dict(known.get("cache", {}))
+    return {"off": True} if before.get("encrypt") and not os.environ.get(VARIABLE) else before
 
 
 def is_storable(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
 from lightune.core.rows import Example
-from lightune.explain.asked import KINDS
 from lightune.run import Run
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def reasons(
 
 def can_explain(run: Run) -> bool:
     """Whether `lightune explain` knows such runs."""
-    return run.task.kind in KINDS and run.backbone.start_id is None
+    return run.backbone.start_id is None
 
 
 def explain_rows(
@@ -72,7 +71,7 @@ def explain_rows(
             if allowed.speed is not None and PASSES * _num_tokens(run, example) / allowed.speed > left:
                 continue
             try:
-                one = explain_one(run, example.texts, Wanted(num_examples=0), None)
+                one = explain_one(run, example, Wanted(num_examples=0), None)[0]
             except UserError:  # a text without a word
                 continue
             found.append({**one, "gold": run.task.gold_answer(example), "row": example.row})

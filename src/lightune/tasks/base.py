@@ -172,6 +172,19 @@ class Task(ABC):
         """What is read as one sequence each."""
         return [example.texts]
 
+    def own_marks(self, example: Example) -> list[tuple[int, int]]:
+        """(start, end) in the first text of what the task itself has written into it."""
+        return []
+
+    def pointed_out(self, logits: Array, example: Example, word: str) -> tuple[Example, Array | None]:
+        """Of a task with answers a token: what is read for the tag of `word`, and (C,) which it may get.
+
+        Args:
+            logits: of the example.
+            word: "": any.
+        """
+        return example, None
+
     def suit(self, model: str, columns: Sequence[str], asked: str) -> tuple[str, str]:
         """Fit the texts to the model before they are read: (what was chosen, why), "" for nothing.
 

@@ -69,11 +69,13 @@ class Choose(Task):
         """(E,) the numbers of the right options."""
         return np.array([example.gold for example in examples], dtype=np.int64)
 
+    def readings(self, example: Example) -> list[tuple[str, ...]]:
+        """The question, and an option as the second text, for every option."""
+        return [("\n".join(example.texts), option or " ") for option in example.options]
+
     def encode(self, tokenizer: Any, examples: Sequence[Example], limits: Limits) -> Encoded:
-        """A sequence for every option: the question, and the option as the second text."""
-        pairs = [
-            ("\n".join(example.texts), option or " ") for example in examples for option in example.options
-        ]
+        """A sequence for every option."""
+        pairs = [pair for example in examples for pair in self.readings(example)]
         found = encode(tokenizer, pairs, limits)
         counts = np.array([len(example.options) for example in examples])
         windows = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

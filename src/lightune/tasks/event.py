@@ -26,7 +26,7 @@ from lightune.core.events import (
     to_characters,
     to_words,
 )
-from lightune.core.marking import Enclosed, enclose, plain_type
+from lightune.core.readings import Asked, readings_of
 from lightune.core.rows import Example, Row
 from lightune.core.shown import Shown
 from lightune.core.spans import (
@@ -58,13 +58,6 @@ FORM = (
     '[{"type": "Move", "trigger": {"start": 4, "end": 9}, '
     '"arguments": [{"start": 0, "end": 3, "role": "Who"}]}]'
 )
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Takes the place of gold events: the roles of these triggers, by words, are asked for."""
-
-    triggers: tuple[Span, ...]
 
 
 @dataclass(frozen=True)
@@ -179,20 +172,15 @@ class Event(Task):
             raise UserError(problem, file=examples[0].file, hint=hint)
         return found
 
-    def encode(self, tokenizer: Any, examples: Sequence[Example], limits: Limits) -> Encoded:
+    def readings(self, example: Example) -> list[tuple[str, ...]]:
         """The text, and the text once more for each trigger that is known (gold) or asked for."""
-        parts: list[Example] = []
-        answering: list[Array] = []
-        counts = []
-        for example in examples:
-            is_asked = isinstance(example.gold, Asked)
-            triggers = example.gold.triggers if is_asked else [one.trigger for one in example.gold or ()]
-            asked = [_about(example, trigger) for trigger in triggers]
-            if not is_asked:
-                asked.insert(0, (example, np.ones(len(example.words), dtype=bool)))
-            parts += [one for one, _ in asked]
-            answering += [own for _, own in asked]
-            counts.append(len(asked))
+        return [one.texts for one, _ in readings_of(example)]
+
+    def encode(self, tokenizer: Any, examples: Sequence[Example], limits: Limits) -> Encoded:
+        """A sequence for every reading; the words of a text answer, signs and names of types do not."""
+        of_each = [readings_of(example) for example in examples]
+        parts = [one for found in of_each for one, _ in found]
+        answering = [own for found in of_each for _, own in found]
         encoded = encode_words(tokenizer, parts, limits)
         tokens = encoded.tokens
         assert tokens.units is not None
@@ -201,7 +189,9 @@ class Event(Task):
             start, end = tokens.offsets[tokens.windows[place : place + 2]]
             inside = units[start:end]
             inside[(inside >= 0) & ~np.append(own, True)[inside]] = -1
-        windows = tokens.windows[np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)]
+        windows = tokens.windows[
+            np.concatenate([[0], np.cumsum([len(found) for found in of_each])]).astype(np.int64)
+        ]
         return replace(encoded, tokens=replace(tokens, units=units, windows=windows))
 
     def pool(self, outputs: torch.Tensor, batch: Batch) -> torch.Tensor:
@@ -234,7 +224,7 @@ class Event(Task):
 
         number = len(self.labels)
         is_later = (targets >= number).long()
-        groups = np.stack([self._is_open(group) for group in (TRIGGER, ROLE)])
+        groups = np.stack([self.may_give(group) for group in (TRIGGER, ROLE)])
         allowed = torch.as_tensor(groups, device=logits.device)[is_later]
         known = torch.where(targets >= number, targets - number, targets)
         return torch.nn.functional.cross_entropy(
@@ -355,11 +345,22 @@ class Event(Task):
 
     def _spans(self, logits: Array, group: str, kinds: Sequence[str]) -> list[Span]:
         """The best spans of some kinds, by words."""
-        numbers = best_tags(np.where(self._is_open(group, kinds), logits, NEVER))
+        numbers = best_tags(np.where(self.may_give(group, kinds), logits, NEVER))
         spans = spans_of([self.labels[number] for number in numbers])
         return [(start, end, kind.removeprefix(group)) for start, end, kind in spans]
 
-    def _is_open(self, group: str, kinds: Sequence[str] | None = None) -> Array:
+    def pointed_out(self, logits: Array, example: Example, word: str) -> tuple[Example, Array]:
+        """Triggers are tagged in the first reading; a word that begins an argument in that of its event."""
+        events = self._events(logits, len(example.words))
+        for event in events if word else ():
+            for start, behind, _ in event.arguments:
+                first, last = example.words[start][0], example.words[behind - 1][1]
+                if example.texts[0][first:last].startswith(word):
+                    asked = replace(example, gold=Asked((event.trigger,)))
+                    return asked, self.may_give(ROLE, self.roles[event.trigger[2]])
+        return replace(example, gold=None), self.may_give(TRIGGER)
+
+    def may_give(self, group: str, kinds: Sequence[str] | None = None) -> Array:
         """(C,) which tags a reading may give: `O`, and those of a group, or of some of its kinds."""
         found = [parse_tag(tag)[1] for tag in self.labels]
         named = [kind.removeprefix(group) if kind.startswith(group) else None for kind in found]
@@ -376,22 +377,3 @@ class Event(Task):
         of_kind = [number for number, tag in enumerate(self.labels) if parse_tag(tag)[1] == kind]
         sure = softmax(logits[span[0] : span[1]])[:, of_kind].sum(axis=1)
         return float(np.exp(np.log(np.maximum(sure, 1e-12)).mean()))
-
-
-def _about(example: Example, trigger: Span) -> tuple[Example, Array]:
-    """(the text that asks for the roles of a trigger, which of its words are those of the text itself)."""
-    first, behind, kind = trigger
-    start, end = example.words[first][0], example.words[behind - 1][1]
-    question = f"{plain_type(kind)} : "
-    marked, ((opens, closes),) = enclose(example.texts[0], [Enclosed(start, end, "[ ", " ]")])
-    signs = [*split_words(question), (len(question) + opens, len(question) + opens + 1)]
-    signs.append((len(question) + closes - 1, len(question) + closes))
-
-    def shift(place: int, *, is_end: bool) -> int:
-        passed = sum(place > cut or (place == cut and not is_end) for cut in (start, end))
-        return place + len(question) + 2 * passed
-
-    own = [(shift(one, is_end=False), shift(other, is_end=True)) for one, other in example.words]
-    words = sorted([*((place, False) for place in signs), *((place, True) for place in own)])
-    made = replace(example, texts=(question + marked,), words=tuple(place for place, _ in words), gold=None)
-    return made, np.array([is_own for _, is_own in words], dtype=bool)

@@ -14,7 +14,7 @@ import numpy as np
 
 from lightune.backbones.encode import Encoded, Limits, encode
 from lightune.core.errors import UserError
-from lightune.core.marking import mark_pair, pair_of, types_in, unmark_pair
+from lightune.core.marking import mark_pair, marks_in, pair_of, types_in, unmark_pair
 from lightune.core.rows import Example, Row
 from lightune.core.shown import Mark, Shown
 from lightune.tasks.base import Array, Intervals, Prediction
@@ -95,6 +95,10 @@ class Relation(Classify):
         known = {label.lower(): label for label in self.labels}
         self.none = next((known[name] for name in NONE_LABELS if name in known), None)
         self.types = tuple(sorted({kind for one in examples for kind in types_in(one.texts[0], one.words)}))
+
+    def own_marks(self, example: Example) -> list[tuple[int, int]]:
+        """The signs and types round head and tail."""
+        return marks_in(example.texts[0], example.words)
 
     def encode(self, tokenizer: Any, examples: Sequence[Example], limits: Limits) -> Encoded:
         """Tokens; a text that is too long is cut so that both entities stay in it."""
