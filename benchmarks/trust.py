@@ -233,7 +233,7 @@ def influences(method: str) -> dict[str, Any]:
         taken = []
         for text in _texts(files[1])[:20]:
             began = time.perf_counter()
-            known.of((text,), 3)
+            known.of(run._examples([(text,)])[0], 3)
             taken.append(time.perf_counter() - began)
     return {"first_reading": first, "stored_reading": again, "of_10000": float(np.median(taken))}
 

@@ -13,8 +13,9 @@ import pytest
 from lightune import load
 from lightune.backbones.encode import Limits
 from lightune.core.errors import UserError
+from lightune.core.readings import Asked
 from lightune.core.rows import Example, Row
-from lightune.tasks.event import NEVER, Asked, Event, Gold
+from lightune.tasks.event import NEVER, Event, Gold
 from tests.cli.running import lightune
 from tests.making import TinyModel, train_tiny
 from tests.tasks.test_relation import names, write_lines
