@@ -131,8 +131,8 @@ def test_every_kind_of_task(task: str, tiny: TinyModel, tmp_path: Path) -> None:
     kind = "gpt2" if task == "instruct" else "bert"
     words = ("train", "data.csv", "--task", task, "--text", text, "--model", tiny(kind), "--method", "lora")
     label = ("--label", "label") if "label" in header else ()
-    more = ("--train.epochs", "1", "--report.explain", "1", "--output", "run")
-    ended = lightune(*words, *label, *more, folder=tmp_path)
+    asked = ("--train.epochs", "1", "--report.explain", "1", "--output", "run")
+    ended = lightune(*words, *label, *asked, folder=tmp_path)
     assert ended.code == 0, ended.err
     assert "Why it said so" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     more = ("--next-token",) if task == "instruct" else ()
