@@ -18,7 +18,7 @@ from lightune.core.errors import UserError
 from lightune.core.rows import Example, Row
 from lightune.core.tokens import Tokens
 from lightune.explain.asked import Asked, Words, ask, ask_nearness, ask_option, ask_tag
-from lightune.explain.pieces import words_of
+from lightune.explain.pieces import Word, words_of
 from lightune.explain.probe import one_sequence
 from lightune.run import Run
 
@@ -54,25 +54,23 @@ class View:
     def words(self, run: Run) -> Words:
         """Its words that can speak for the answer, and (T,) which of them a token belongs to, -1 for none."""
         words, word_of = words_of(run.backbone.tokenizer, self.tokens.ids, self.texts)
-        is_own = np.ones(len(words), dtype=bool)
-        for number, one in enumerate(words):
-            if one.start is not None and one.part == 0:
-                is_own[number] = not any(first <= one.start < end for first, end in self.marks)
-        if (
-            run.task.has_second_round and self.tokens.units is not None
-        ):  # signs and names of types say nothing
-            answering = set(word_of[self.tokens.units >= 0].tolist())
-            is_own &= np.isin(np.arange(len(words)), list(answering))
-        if run.task.kind == "text" and self.tokens.units is not None:  # before the reply
-            asked = np.flatnonzero(self.tokens.units >= 0)
-            word_of = np.where(np.arange(len(word_of)) < asked[0] + 1, word_of, -1)
+        is_own = np.array([not self._is_mark(one) for one in words], dtype=bool)
+        units = self.tokens.units
+        if run.task.has_second_round and units is not None:  # signs and names of types say nothing
+            is_own &= np.isin(np.arange(len(words)), word_of[units >= 0])
+        if run.task.kind == "text" and units is not None:  # before the reply
+            word_of = np.where(np.arange(len(word_of)) <= np.flatnonzero(units >= 0)[0], word_of, -1)
             placed = np.array([one.start is not None for one in words], dtype=bool)
             if placed.any():  # the text stands in a template, which is not the person's
                 is_own &= placed
-        word_of = np.where((word_of >= 0) & is_own[np.maximum(word_of, 0)], word_of, -1)
+        word_of = np.where(np.isin(word_of, np.flatnonzero(is_own)), word_of, -1)
         kept = sorted(set(word_of.tolist()) - {-1})
         number_of = {word: place for place, word in enumerate(kept)}
         return [words[word] for word in kept], np.array([number_of.get(int(one), -1) for one in word_of])
+
+    def _is_mark(self, word: Word) -> bool:
+        start = word.start
+        return start is not None and word.part == 0 and any(first <= start < end for first, end in self.marks)
 
 
 def views(run: Run, example: Example, word: str, next_token: bool) -> list[View]:
