@@ -77,6 +77,34 @@ def test_the_curve_has_every_rung_at_every_size(compared: Compared) -> None:
     assert tfidf[-1] > tfidf[0], "106 labels teach more than 20"
 
 
+def test_the_curve_says_whether_more_labels_would_help(compared: Compared) -> None:
+    assert any("labels" in line and "from 40 to 106" in line for line in compared.summary["advice"])
+
+
+@pytest.mark.parametrize(
+    ("values", "half", "said"),
+    [
+        ((0.6, 0.7, 0.8), 0.05, "would help: from 200 to 800 labels lora went from 0.700 to 0.800"),
+        ((0.6, 0.7, 0.705), 0.01, "would hardly help"),
+        ((0.6, 0.7, 0.72), 0.06, "cannot be told"),
+    ],
+)
+def test_what_the_last_labels_brought(values: tuple[float, ...], half: float, said: str) -> None:
+    from lightune.steps.verdict import more_labels
+
+    curve = [
+        {
+            "size": size,
+            "rungs": [
+                {"name": "lora", "metrics": {"f1": one}, "intervals": {"f1": (one - half, one + half)}}
+            ],
+        }
+        for size, one in zip((100, 200, 800), values, strict=True)
+    ]
+    assert said in more_labels(curve, "lora", "f1")
+    assert more_labels(curve, "head", "f1") == "" == more_labels(curve[:1], "lora", "f1")
+
+
 def test_the_folder_holds_the_page_the_card_and_the_settings(compared: Compared) -> None:
     out = compared.folder / "out"
     assert paths_in(out) == {"report.html", "README.md", "metrics.json", "run.toml"}

@@ -162,6 +162,28 @@ def test_private_run_tells_nothing_of_single_rows(private_run) -> None:
         assert not any(f"good {word}" in words for word in WORDS), f"{page} quotes a text"
 
 
+def test_explaining_a_private_run_quotes_no_training_text(private_run) -> None:
+    from tests.cli.running import lightune as command
+
+    for more, quotes in ((), False), (("--report.examples", "on"), True):
+        ended = command("explain", private_run, "good sun moon", *more, "--json")
+        assert ended.code == 0, ended.err
+        behind = ended.json["texts"][0]["influence"]
+        assert len(behind) == 3 and all(bool(one["texts"]) == quotes for one in behind)
+
+
+def test_a_private_run_is_audited(private_run) -> None:
+    from tests.cli.running import lightune as command
+
+    data = private_run.parent / "synthetic-160-8.csv"
+    ended = command("audit", private_run, data, "--references", "0", "--json")
+    assert ended.code == 0, ended.err
+    [one] = ended.json["runs"]
+    assert one["epsilon"] <= 8.0
+    assert [attack["name"] for attack in one["attacks"]] == ["loss"]
+    assert one["attacks"][0]["members"] == 128 and one["attacks"][0]["others"] == 32
+
+
 def test_a_stopped_run_goes_on_within_its_budget(tiny, tmp_path, monkeypatch) -> None:
     """Stopped in the second of three epochs: what was spent before counts, what was lost is done again."""
     from lightune.privacy.descent import PrivateDescent

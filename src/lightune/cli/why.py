@@ -36,10 +36,12 @@ def explain(
     """Which words speak for an answer, which training examples stand behind it, and whether to believe it."""
     from lightune.core.settings import build
     from lightune.engine.settings import CacheSettings
+    from lightune.runs.settings import ReportSettings
     from lightune.steps.explain import Wanted, explain, lines
 
     columns = tuple(part.strip() for part in text.split(",")) if text else None
     cache = build(CacheSettings, "cache", GROUPS["cache"]) if "cache" in GROUPS else None
+    quotes = build(ReportSettings, "report", GROUPS["report"]).examples if "report" in GROUPS else None
     wanted = Wanted(
         tuple(texts or ()),
         data,
@@ -51,6 +53,7 @@ def explain(
         seed=seed,
         page=page,
         cache=cache,
+        quotes=quotes,
     )
     result = explain(run, wanted, data_settings(), Show(is_quiet=quiet))
     if json:

@@ -26,7 +26,7 @@ from lightune.steps.curve import check_sizes, smaller
 from lightune.steps.gather import Gathered
 from lightune.steps.prepare import choose_model
 from lightune.steps.rungs import Wanted
-from lightune.steps.verdict import Verdict, decide
+from lightune.steps.verdict import Verdict, decide, more_labels
 
 SHOWN = ("accuracy", "f1", "pearson", "spearman", "recall@1", "mrr", "exact_match")
 STATES = {"waiting": "", "running": "…", "left out": "left out"}
@@ -202,6 +202,8 @@ def summarise(climb: Climb, verdict: Verdict | None) -> dict[str, Any]:
     }
     if climb.curve:
         summary["curve"] = climb.curve
+        said = more_labels(climb.curve, verdict.use, gathered.task.best_by) if verdict else ""
+        summary["advice"] = [*summary["advice"], *([said] if said else [])]
     return summary
 
 

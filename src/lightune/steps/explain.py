@@ -54,6 +54,7 @@ class Wanted:
         next_token: of a run that writes, explain the next token instead of a whole reply.
         page: an HTML file to write.
         cache: whether what is read of the training examples may be stored; None: as the run did.
+        quotes: whether training examples may be quoted (`--report.examples`); None: as the run says.
     """
 
     texts: tuple[str, ...] = ()
@@ -66,6 +67,7 @@ class Wanted:
     seed: int = 0
     page: str | None = None
     cache: CacheSettings | None = None
+    quotes: str | None = None
 
 
 def explain(folder: Path, wanted: Wanted, settings: DataSettings, show: Show) -> dict[str, Any]:
@@ -81,7 +83,7 @@ def explain(folder: Path, wanted: Wanted, settings: DataSettings, show: Show) ->
     run = load(folder, show)
     if run.backbone.start_id is not None:
         raise UserError("explain does not know models whose decoder writes what an encoder read", file=folder)
-    influences = training_influences(run, show, wanted.cache) if wanted.num_examples else None
+    influences = training_influences(run, show, wanted.cache, wanted.quotes) if wanted.num_examples else None
     began = time.perf_counter()
     found = []
     with show.bar("explaining", len(rows)) as bar:

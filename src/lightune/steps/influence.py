@@ -26,8 +26,10 @@ from lightune.engine.predict import READ_TOKENS
 from lightune.engine.settings import CacheSettings
 from lightune.explain.influence import Answers, errors_of, influence, joined, last_layer
 from lightune.explain.neighbours import directions, nearest
+from lightune.privacy.settings import PrivacySettings
 from lightune.run import Run
 from lightune.steps.gather import examples_of
+from lightune.steps.mask import masked_table
 from lightune.steps.reading import cache_as_before
 from lightune.steps.states import gather_vectors
 
@@ -39,11 +41,16 @@ KINDS = {"classes", "labels", "number"}
 
 @dataclass
 class Influences:
-    """A run's training examples, and what its last layer reads of them."""
+    """A run's training examples, and what its last layer reads of them.
+
+    Attributes:
+        shows_texts: whether they may be quoted: not those of a private run, unless asked.
+    """
 
     run: Run
     examples: list[Example]
     known: Answers
+    shows_texts: bool = True
 
     def of(self, example: Example, number: int) -> dict[str, Any]:
         """{influence, against, neighbours}: training examples of one with scores, the strongest first."""
@@ -71,7 +78,7 @@ class Influences:
         one = self.examples[place]
         return {
             "score": score,
-            "texts": list(one.texts),
+            "texts": list(one.texts) if self.shows_texts else [],
             "gold": self.run.task.gold_answer(one),
             "row": one.row,
             "file": one.file,
@@ -86,24 +93,38 @@ def _chosen(kind: str, logits: np.ndarray) -> np.ndarray:
     return (logits > 0).astype(float) if kind == "labels" else logits.argmax(axis=1)
 
 
-def training_influences(run: Run, show: Show, cache: CacheSettings | None = None) -> Influences | None:
+def training_influences(
+    run: Run, show: Show, cache: CacheSettings | None = None, examples: str | None = None
+) -> Influences | None:
     """The examples that the run was trained on; None, with the reason, where they cannot be looked at.
 
     The first time they are read through the run's network; after that they come from the store.
 
     Args:
         cache: whether and how they may be stored; None: as the run did.
+        examples: whether they may be quoted, as `--report.examples` says it; None: as the run did.
     """
     if run.task.kind not in KINDS:
         return None
     try:
-        examples = training_examples(run)
+        rows = training_examples(run)
     except UserError as error:
         show.warn(f"the training examples are not shown: {error.problem}")
         return None
-    targets = run.task.targets(examples)
-    features, logits = _looked_at(run, examples, (cache or _cache_of(run), show))
-    return Influences(run, examples, Answers(features, errors_of(run.task.kind, logits, targets)))
+    targets = run.task.targets(rows)
+    features, logits = _looked_at(run, rows, (cache or _cache_of(run), show))
+    known = Answers(features, errors_of(run.task.kind, logits, targets))
+    return Influences(run, rows, known, _shows_texts(run, examples))
+
+
+def _shows_texts(run: Run, asked: str | None) -> bool:
+    """Whether training rows may be quoted, by what was asked for, else by the run's own settings."""
+    known = tomllib.loads((run.folder / "run.toml").read_text(encoding="utf-8"))
+    asked = asked or known.get("report", {}).get("examples", "auto")
+    fields = {
+        key: one for key, one in known.get("privacy", {}).items() if key in PrivacySettings.model_fields
+    }
+    return asked == "on" or (asked == "auto" and not PrivacySettings(**fields).hides_texts)
 
 
 def _cache_of(run: Run) -> CacheSettings:
@@ -123,6 +144,8 @@ def training_examples(run: Run) -> list[Example]:
     source = data.pop("source")
     chosen = {name: value for name, value in data.items() if name in DataSettings.model_fields}
     table = read(source, DataSettings(**chosen)).train
+    if run.state.extra.get("masks"):
+        table = masked_table(table, run.state.text)
     columns = find_columns(table, tuple(known["run"]["text"]), known["run"]["label"] or None)
     assert columns.label is not None, "these kinds of tasks have labels"
     profile = label_profile(table, columns.label, delimiter=chosen.get("delimiter", ""))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from lightune.tasks.base import Task
 
 RESAMPLES, FEW_RESAMPLES = 1000, 200
 FEW_ROWS = 200
+SHARP = 0.02  # half an interval: a gain that hides in a wider one would still be worth having
 PAIRED = "paired bootstrap over the test rows: 95% of the difference to the best rung must lie above 0"
 OVERLAP = "95% intervals that do not overlap"
 
@@ -91,3 +94,29 @@ def _lines(name: str, chosen: Climbed, best: Climbed, lead: Difference | None) -
     if chosen.name == "majority":
         lines.append("Nothing here learnt more than which answer is the commonest: more labels may help.")
     return lines
+
+
+def more_labels(curve: Sequence[Mapping[str, Any]], name: str, metric: str) -> str:
+    """Whether more labels would help a rung, by what the last ones brought; "" where the curve does not say.
+
+    Args:
+        curve: {size, rungs: [{name, metrics, intervals}]}, sizes rising.
+    """
+    points = [
+        (one["size"], rung["metrics"][metric], rung["intervals"][metric])
+        for one in curve
+        for rung in one["rungs"]
+        if rung["name"] == name and metric in rung["metrics"] and metric in rung["intervals"]
+    ]
+    points = [one for one in points if one[0] < points[-1][0]][-1:] + points[-1:]
+    if len(points) < 2:
+        return ""
+    (few, before, _), (many, after, (low, high)) = points
+    doublings = math.log2(many / few)
+    brought = f"from {few:,} to {many:,} labels {name} went from {before:.3f} to {after:.3f} in {metric}"
+    noise = (high - low) / 2
+    if after - before > noise:
+        return f"More labels would help: {brought}, {(after - before) / doublings:+.3f} with every doubling."
+    if noise > SHARP:
+        return f"Whether more labels would help cannot be told from {noise:.3f} of chance: {brought}."
+    return f"More labels of this kind would hardly help: {brought}."
