@@ -191,6 +191,18 @@ class Transformer(Backbone):
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(any(name.startswith(path + ".") for path in above))
 
+    def freeze_embeddings(self) -> None:
+        """No table of vectors (of tokens, positions, types) requires a gradient."""
+        for module in self.model.modules():
+            if isinstance(module, nn.Embedding):
+                module.weight.requires_grad_(False)
+
+    def layers_that_train(self) -> list[nn.Module]:
+        """The layers in which something requires a gradient, a decoder's behind an encoder's too."""
+        found = {self.model.get_submodule(name) for name in self.layers_above(0)}
+        known = [module for module in self.model.modules() if module in found]
+        return [one for one in known if any(weight.requires_grad for weight in one.parameters())]
+
     def set_training(self, cut: int) -> None:
         """Dropout on above the cut and off below it."""
         self.model.train()

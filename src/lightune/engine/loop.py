@@ -1,7 +1,7 @@
 """The training loop: mini-batch gradient descent on whatever lies above the cut.
 
-theta <- theta - rate * gradient, by SGD, Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019). The
-loop is handed a `forward` and knows neither the method nor whether the activations come from the store.
+theta <- theta - rate * gradient, by one of the optimisers of `optimizers.py`. The loop is handed a `forward`
+and knows neither the method nor whether the activations come from the store.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.engine import checkpoint as checkpoints
 from lightune.engine.batches import Step, epoch_steps, pieces
 from lightune.engine.checkpoint import Checkpoint, Progress
+from lightune.engine.optimizers import KINDS
 from lightune.engine.predict import Forward
 from lightune.engine.sieve import Sieve
 
@@ -94,6 +95,7 @@ class Work:
         together: for a loss over the whole step; None where the pieces of a step do not know each other.
         ability: steps of another kind, such as private ones; None for the usual.
         later: () -> what the epochs after the first work on (less may train); None: the same.
+        choose: the number of a step -> only what trains in it requires a gradient; None: all, always.
     """
 
     model: nn.Module
@@ -111,6 +113,7 @@ class Work:
     together: Together | None = None
     ability: Ability | None = None
     later: Callable[[], Work] | None = None
+    choose: Callable[[int], None] | None = None
 
 
 def rate_factor(schedule: str, step: int, total: int, warmup: float) -> float:
@@ -146,11 +149,8 @@ def parameter_groups(
 
 
 def make_optimizer(groups: list[dict[str, Any]], descent: Descent) -> torch.optim.Optimizer:
-    """SGD with momentum, Adam or AdamW."""
-    if descent.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=descent.learning_rate, momentum=0.9)
-    kind = torch.optim.AdamW if descent.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups, lr=descent.learning_rate)
+    """The optimiser that was asked for."""
+    return KINDS[descent.optimizer].make(groups, descent.clip)
 
 
 def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -> Progress:
@@ -179,6 +179,9 @@ def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -
         for step in steps[progress.step_in_epoch :]:
             began = time.perf_counter()
             _set_rates(optimizer, descent, progress.step, steps_an_epoch * descent.epochs)
+            if work.choose is not None:
+                work.choose(progress.step)
+                _forget_idle(optimizer)
             if work.ability is not None:
                 loss = work.ability.step(work, descent, step, optimizer)
             else:
@@ -194,6 +197,9 @@ def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -
         best = _end_epoch(work, descent, progress, named, best)
         keeper.save(progress, best)
         work = _work_of(work, descent, progress)
+    if work.choose is not None:
+        for parameter in named.values():
+            parameter.requires_grad_(True)
     if best:
         _restore(named, best)
     return progress
@@ -222,6 +228,8 @@ def train_step(
     work: Work, descent: Descent, step: Step, optimizer: torch.optim.Optimizer, sieve: Sieve
 ) -> float:
     """One step of the optimiser over all pieces of `step`; returns its mean loss over all answers."""
+    if not KINDS[descent.optimizer].goes_back:
+        return float(optimizer.step(lambda: step_loss(work, step)))
     optimizer.zero_grad(set_to_none=True)
     total, weight = 0.0, max(1, sum(work.weigh(piece) for piece in step.pieces))
     if work.together is not None and len(step.pieces) > 1:
@@ -244,6 +252,27 @@ def train_step(
         nn.utils.clip_grad_norm_(parameters, descent.clip)
     optimizer.step()
     return total
+
+
+@torch.no_grad()
+def step_loss(work: Work, step: Step) -> float:
+    """The mean loss of a step over all its answers, for optimisers that need no gradient."""
+    weight = max(1, sum(work.weigh(piece) for piece in step.pieces))
+    if work.together is None or len(step.pieces) == 1:
+        return sum(float(_losses(work, piece).sum()) for piece in step.pieces) / weight
+    batches = [work.tokens.batch(piece, pad_id=work.pad_id, device=work.device) for piece in step.pieces]
+    whole = torch.cat([work.together.pool(work.forward(batch), batch) for batch in batches])
+    targets = torch.as_tensor(work.targets[np.concatenate(step.pieces)], device=whole.device)
+    return float(work.together.loss(whole, targets).sum()) / weight
+
+
+def _forget_idle(optimizer: torch.optim.Optimizer) -> None:
+    """Drop gradients and state of what does not train in this step."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if not parameter.requires_grad:
+                parameter.grad = None
+                optimizer.state.pop(parameter, None)
 
 
 def _losses(work: Work, piece: Ints) -> torch.Tensor:

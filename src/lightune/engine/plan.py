@@ -19,13 +19,12 @@ from lightune.backbones.precision import Speeds, measured_speeds
 from lightune.core.machine import memory_bytes
 from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.engine.batches import epoch_steps, reading_batches
+from lightune.engine.optimizers import FLOAT, Kind, kept_bytes
 
 SAMPLE_SECONDS = 0.5  # for each of the three measurements: two seconds in all
 SAMPLE_SHARE = 0.02  # of the training time that the first passes foretell, where that is less
 FEW_TOKENS = 20_000  # a few seconds' worth: not worth a choice of arithmetic
 SAMPLE_ROWS = 32
-OPTIMIZER_COPIES = {"adamw": 2, "adam": 2, "sgd": 1}
-FLOAT = 4
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Calibration:
         forward: logits of held-out rows, from what is stored; step: the same with its backward pass.
         step_seconds: what a step costs beside its tokens: the optimiser.
         saved_bytes: what one padded token of a training step keeps for the backward pass.
+        kept_bytes: gradients and the optimiser's state, of all that trains in one step.
         base_bytes: the process after the sample steps, with all that the libraries keep;
             sampled_tokens: padded tokens of the largest of them.
     """
@@ -48,6 +48,7 @@ class Calibration:
     step: float
     step_seconds: float
     saved_bytes: float
+    kept_bytes: int
     base_bytes: int
     sampled_tokens: int
 
@@ -125,6 +126,7 @@ class Passes:
     Attributes:
         plain: the whole network; below: its frozen part, None when nothing is to be read; forward: logits as
             the run gets them; step_loss: the mean loss of a training step.
+        start_training: dropout on, and what trains in a step requires a gradient.
         plain_speed: padded tokens a second of `plain`, where that is known already.
     """
 
@@ -135,15 +137,17 @@ class Passes:
     step_loss: Callable[[Batch], torch.Tensor]
     start_training: Callable[[], None]
     make_optimizer: Callable[[], torch.optim.Optimizer]
+    kind: Kind
     plain_speed: float | None = None
 
 
 def calibrate(passes: Passes, batches: list[Batch], train_tokens: int) -> Calibration:
     """Time a few passes and training steps: about two seconds, less for a run of few `train_tokens`.
 
-    The weights, their gradients and the random state are left as they were.
+    The weights, what of them trains, their gradients and the random state are left as they were.
     """
     model = passes.model
+    trains = {one: one.requires_grad for one in model.parameters()}
     random = torch.get_rng_state()
     model.eval()
     with torch.no_grad():
@@ -158,18 +162,24 @@ def calibrate(passes: Passes, batches: list[Batch], train_tokens: int) -> Calibr
     passes.start_training()
 
     def one_step(batch: Batch) -> None:
-        passes.step_loss(batch).backward()  # type: ignore[no-untyped-call]
+        if passes.kind.goes_back:
+            passes.step_loss(batch).backward()  # type: ignore[no-untyped-call]
+            return
+        with torch.no_grad():
+            for _ in range(2):
+                passes.step_loss(batch)
 
     weights = {one.untyped_storage().data_ptr() for one in model.parameters()}
     saved = _saved_bytes(lambda: one_step(batches[0]), weights) / batches[0].num_padded_tokens
     step = time_passes(one_step, batches, 2 * patience)
     step_seconds = _optimizer_seconds(passes.make_optimizer())
+    kept = kept_bytes(model, passes.kind)
     torch.set_rng_state(random)
-    for parameter in model.parameters():
-        parameter.grad = None
+    for parameter, is_trained in trains.items():
+        parameter.requires_grad_(is_trained).grad = None
     model.eval()
     sampled = max(batch.num_padded_tokens for batch in batches)
-    return Calibration(plain, below, forward, step, step_seconds, saved, memory_bytes(), sampled)
+    return Calibration(plain, below, forward, step, step_seconds, saved, kept, memory_bytes(), sampled)
 
 
 def _optimizer_seconds(optimizer: torch.optim.Optimizer) -> float:
@@ -177,26 +187,24 @@ def _optimizer_seconds(optimizer: torch.optim.Optimizer) -> float:
     for group in optimizer.param_groups:
         group["lr"] = 0.0
     parameters = [one for group in optimizer.param_groups for one in group["params"]]
-    optimizer.step()  # makes its state
+    optimizer.step(lambda: 0.0)  # makes its state
     began = time.perf_counter()
     for _ in range(2):
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
+        optimizer.step(lambda: 0.0)
     return (time.perf_counter() - began) / 2
 
 
-def predict_cost(
-    calibration: Calibration, sizes: Sizes, *, num_trainable: int, optimizer: str, depth: int
-) -> Cost:
+def predict_cost(calibration: Calibration, sizes: Sizes, *, num_trainable: int, depth: int) -> Cost:
     """Seconds and bytes of a whole run: read once, train the epochs, validate each, test once."""
     reading = calibration.below * sizes.missing_tokens
     evaluating = calibration.forward * (sizes.held_tokens * (sizes.epochs + 1) + sizes.test_tokens)
     training = calibration.step * sizes.train_tokens * sizes.epochs + calibration.step_seconds * sizes.steps
-    copies = 1 + OPTIMIZER_COPIES[optimizer] + 1  # gradient, optimiser, best weights kept
     peak = (
         calibration.base_bytes
         + calibration.saved_bytes * max(0, sizes.biggest_piece - calibration.sampled_tokens)
-        + copies * FLOAT * num_trainable
+        + calibration.kept_bytes
+        + FLOAT * num_trainable  # the best weights so far
         + sizes.held_bytes
     )
     seconds = sizes.fixed_seconds + reading + training + evaluating

@@ -26,8 +26,9 @@ class TrainSettings(Settings):
     batch_tokens: int | None = Field(
         None, ge=16, description="padded tokens in memory at once; larger steps are accumulated from pieces"
     )
-    optimizer: Literal["adamw", "adam", "sgd"] = Field(
-        "adamw", description="the optimiser (sgd: momentum 0.9)"
+    optimizer: Literal["adamw", "adam", "sgd", "galore", "mezo"] = Field(
+        "adamw",
+        description="sgd: momentum 0.9; galore: AdamW with a small state; mezo: no backward pass",
     )
     schedule: Literal["linear", "cosine", "onecycle", "constant"] | None = Field(
         None, description="how the learning rate moves"

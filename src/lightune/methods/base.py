@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -135,6 +135,10 @@ class Method(ABC):
         self.set_dropout(backbone, cut)
         if getattr(self.settings, "checkpointing", False):
             backbone.recompute(cut)
+
+    def turns(self, backbone: Transformer, seed: int) -> Callable[[int], None] | None:
+        """Of a method whose parts take turns: lets what trains in a step (from 0) alone need a gradient."""
+        return None
 
     def set_dropout(self, backbone: Transformer, cut: int) -> None:
         """Dropout on where it belongs: above the cut."""

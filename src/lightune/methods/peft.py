@@ -51,11 +51,13 @@ READABLE = frozenset({"adalora", "trainable_tokens", "shira", "frod", "cpt", "ad
 PROMPTS = frozenset({"prompt_tuning", "p_tuning", "prefix_tuning"})
 # Learning rates by tuner: those with few or multiplied numbers need larger ones than LoRA's.
 RATES = {
-    "ia3": 1e-2, "ln_tuning": 5e-3, "prompt_tuning": 3e-2, "p_tuning": 5e-3, "prefix_tuning": 2e-2,
-    "vera": 1e-2, "pvera": 1e-2, "vblora": 5e-3, "fourierft": 5e-2, "waveft": 5e-2, "oft": 2e-3, "boft": 5e-3,
+    "ia3": 1e-2, "ln_tuning": 5e-3, "prompt_tuning": 1e-1, "p_tuning": 5e-3, "prefix_tuning": 2e-2,
+    "vera": 8e-2, "pvera": 1e-2, "vblora": 5e-3, "fourierft": 5e-2, "waveft": 2e-4, "oft": 2e-3, "boft": 5e-3,
     "hra": 2e-3, "road": 5e-3, "tinylora": 1e-2, "unilora": 1e-2, "beft": 4e-3,
     "osf": 1e-4, "pissa": 1e-3, "olora": 1e-3, "c3a": 2e-2,
 }  # fmt: skip
+# Those that want many steps of 16 rows: epochs on some hundreds of rows (benchmarks/results/recipes.json).
+SMALL_STEPS = {"vera": 6, "waveft": 6, "prompt_tuning": 8}
 SIZES = (
     "block_size",
     "oft_block_size",
@@ -137,8 +139,11 @@ class Tuner(Injected):
             epochs = 2 if num_rows >= 3000 else 3 if num_rows >= MANY_ROWS else 8 if num_rows >= 200 else 20
         else:
             epochs = 3 if num_rows >= 3000 else 5 if num_rows >= MANY_ROWS else 10 if num_rows >= 200 else 20
-        rate = RATES.get(self.name, 2e-3)
-        return Recipe(rate, 2e-3, epochs, "onecycle", f"a rate that suits {self.name}; {num_rows} rows")
+        rate, batch_rows = RATES.get(self.name, 2e-3), 32
+        if few := SMALL_STEPS.get(self.name):
+            batch_rows, epochs = 16, few if 200 <= num_rows < MANY_ROWS else epochs
+        reason = f"a rate that suits {self.name}; {num_rows} rows"
+        return Recipe(rate, 2e-3, epochs, "onecycle", reason, batch_rows=batch_rows)
 
     def frozen_depth(self, depth: int) -> int:
         """Prompts change what goes in, so that nothing can be cached."""

@@ -22,6 +22,7 @@ from lightune.core.tokens import Batch
 from lightune.engine import plan as engine_plan
 from lightune.engine.activations import Filling
 from lightune.engine.loop import Descent, make_optimizer, parameter_groups
+from lightune.engine.optimizers import KINDS
 from lightune.engine.plan import Calibration, Cost, Passes, Sizes
 from lightune.engine.predict import READ_TOKENS
 from lightune.engine.settings import parse_seconds, parse_size
@@ -150,7 +151,6 @@ def _cost(known: Calibration, sizes: Sizes, prepared: Prepared, descent: Descent
         known,
         sizes,
         num_trainable=num_trainable(prepared),
-        optimizer=descent.optimizer,
         depth=prepared.cut,
     )
 
@@ -182,6 +182,11 @@ def calibration_of(
     def step_loss(batch: Batch) -> torch.Tensor:
         return gathered.task.pool(forward(batch), batch).float().square().mean()  # as long as the loss takes
 
+    def start_training() -> None:
+        method.start_training(backbone, prepared.cut)
+        if turns := method.turns(backbone, descent.seed):
+            turns(0)
+
     speeds = prepared.pace.speeds
     passes = Passes(
         model=backbone.model,
@@ -189,10 +194,11 @@ def calibration_of(
         below=None if is_read or not prepared.cut else below,
         forward=forward,
         step_loss=step_loss,
-        start_training=lambda: method.start_training(backbone, prepared.cut),
+        start_training=start_training,
         make_optimizer=lambda: make_optimizer(
             parameter_groups(backbone.model, head_prefixes(backbone), descent), descent
         ),
+        kind=KINDS[descent.optimizer],
         plain_speed=speeds.float32 if speeds else None,
     )
     return engine_plan.calibrate(passes, batches, prepared.tokens.num_tokens * descent.epochs)

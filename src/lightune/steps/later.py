@@ -30,6 +30,9 @@ def with_lower_part_frozen(work: Work, prepared: Prepared, layers: int, show: Sh
         UserError: the method can train no part of the layers (prompts, or nothing that lies in layers).
     """
     whole = prepared.backbone.depth
+    if work.choose is not None:
+        hint = "Leave --speed.later-layers or --method.at-once out."
+        raise UserError("layers that take turns cannot be frozen later", hint=hint)
     if prepared.method.frozen_depth(whole) >= whole:
         problem = f"--method {prepared.method.name} trains no layers, so none can be frozen later"
         raise UserError(problem, hint="Leave --speed.later-layers out.")

@@ -17,7 +17,9 @@ from lightune.core.tokens import Ints
 from lightune.engine import checkpoint as checkpoints
 from lightune.engine.checkpoint import Progress
 from lightune.engine.loop import Descent, Together, Work, fit
+from lightune.engine.optimizers import KINDS
 from lightune.engine.predict import READ_TOKENS, logits_of, settle
+from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
 from lightune.steps.later import with_lower_part_frozen
@@ -39,13 +41,13 @@ def resolve_descent(
     num_rows = len(gathered.train) if num_rows is None else num_rows
     asked = request.train
     is_private = request.privacy.is_private
-    method = prepared.method
+    method, kind = prepared.method, KINDS[asked.optimizer]
+    _require_used(request, method)
+    share = gathered.task.rate_share * kind.rate_share(num_trainable(prepared))
     recipe = method.private_recipe(num_rows) if is_private else method.recipe(num_rows)
-    usual, of_head = (
-        gathered.task.rate_share * rate for rate in (recipe.learning_rate, recipe.head_learning_rate)
-    )
+    usual, of_head = (share * rate for rate in (recipe.learning_rate, recipe.head_learning_rate))
     known = {
-        "epochs": asked.epochs or recipe.epochs,
+        "epochs": asked.epochs or kind.more_epochs * recipe.epochs,
         "learning_rate": asked.learning_rate or usual,
         "head_learning_rate": asked.head_learning_rate or asked.learning_rate or of_head,
         "batch_rows": asked.batch_rows or recipe.batch_rows,
@@ -64,7 +66,7 @@ def resolve_descent(
         warmup=asked.warmup,
         weight_decay=asked.weight_decay,
         clip=0.0 if is_private else asked.clip,  # a private step clips row by row
-        patience=0 if is_private and "patience" not in asked.model_fields_set else asked.patience,
+        patience=_patience_of(request),
         seed=request.seed,
         skip_below=skip_below_of(request, prepared, num_rows),
         later_layers=request.speed.later_layers,
@@ -76,11 +78,33 @@ def _told(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+def _patience_of(request: Request) -> int:
+    """What was asked for; by itself none where there is noise, and more where steps are small."""
+    asked = request.train
+    if "patience" in asked.model_fields_set:
+        return asked.patience
+    return 0 if request.privacy.is_private else asked.patience * KINDS[asked.optimizer].more_epochs
+
+
+def _require_used(request: Request, method: Method) -> None:
+    """Raise `UserError` for what saves on a backward pass where there is none."""
+    name = request.train.optimizer
+    if KINDS[name].goes_back:
+        return
+    for flag, value in (
+        ("--speed.skip-below", request.speed.skip_below),
+        ("--method.checkpointing", getattr(method.settings, "checkpointing", False)),
+    ):
+        if value:
+            raise UserError(f"{flag} has no effect: {name} never goes back", hint="Leave it out.")
+
+
 def skip_below_of(request: Request, prepared: Prepared, num_rows: int) -> float:
     """The loss under which a row is taken for learnt; 0 where there is little to save, or few rows."""
     if request.speed.skip_below is not None:
         return request.speed.skip_below
     is_dear = prepared.cut < prepared.backbone.depth and not request.privacy.is_private
+    is_dear = is_dear and KINDS[request.train.optimizer].goes_back  # it saves backward passes
     return LEARNT if is_dear and num_rows >= MANY_ROWS else 0.0
 
 
@@ -126,6 +150,7 @@ def learn(
         work_of(prepared, task, rows),
         validate=validate if len(held) else None,
         ability=private.ability if private else None,
+        choose=prepared.method.turns(backbone, descent.seed),
     )
     if private:
         work = replace(work, start_training=lambda: stand_still(backbone))

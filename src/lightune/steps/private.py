@@ -9,6 +9,7 @@ from torch import nn
 
 from lightune.core.errors import UserError
 from lightune.engine.loop import Descent, Work
+from lightune.engine.optimizers import KINDS
 from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
@@ -54,6 +55,10 @@ def go_private(request: Request, prepared: Prepared, gathered: Gathered, descent
 def require_possible(request: Request, prepared: Prepared, gathered: Gathered) -> None:
     """Raise `UserError` where privacy was asked for and task, method or model are not safe under it."""
     if request.privacy.is_private:
+        name = request.train.optimizer
+        if not KINDS[name].goes_back:
+            hint = "Leave --train.optimizer out of a private run."
+            raise UserError(f"{name} has no gradients that noise could be added to", hint=hint)
         require_safe(gathered.task, prepared.method, prepared.backbone.model)
 
 
