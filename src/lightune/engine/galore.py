@@ -38,7 +38,7 @@ class GaLore(torch.optim.Optimizer):
         super().__init__(groups, {"lr": lr, "weight_decay": 0.0})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step along the gradients."""
         found = closure() if closure else None
         for group in self.param_groups:
@@ -60,8 +60,8 @@ class GaLore(torch.optim.Optimizer):
         wide = gradient.T if is_tall else gradient
         if number % GAP == 0:
             state["projection"] = strongest(wide, RANK)
-        projection = state["projection"]
-        update = SCALE * (projection @ _adam(state, projection.T @ wide))
+        projection: torch.Tensor = state["projection"]
+        update: torch.Tensor = SCALE * (projection @ _adam(state, projection.T @ wide))
         return update.T if is_tall else update
 
 
@@ -70,10 +70,10 @@ def strongest(gradient: torch.Tensor, rank: int) -> torch.Tensor:
 
     They are the eigenvectors of GG', which is small: of an embedding of 30,000 words too.
     """
-    square = gradient @ gradient.T
+    square: torch.Tensor = gradient @ gradient.T
     if not bool(torch.isfinite(square).all()):  # the loop says so when the epoch is over
         return torch.eye(len(square), rank).to(square)
-    _, vectors = torch.linalg.eigh(square)
+    vectors: torch.Tensor = torch.linalg.eigh(square).eigenvectors
     return vectors[:, -rank:].contiguous()
 
 
@@ -81,8 +81,11 @@ def _adam(state: dict[str, Any], gradient: torch.Tensor) -> torch.Tensor:
     """Adam's direction (Kingma and Ba 2015), averages in `state`."""
     if "average" not in state:
         state["average"], state["square"] = torch.zeros_like(gradient), torch.zeros_like(gradient)
+    average: torch.Tensor = state["average"]
+    square: torch.Tensor = state["square"]
     number = int(state["step"])
-    state["average"].lerp_(gradient, 1 - BETAS[0])
-    state["square"].mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-    spread = state["square"].sqrt() / math.sqrt(1 - BETAS[1] ** number) + EPSILON
-    return state["average"] / (1 - BETAS[0] ** number) / spread
+    average.lerp_(gradient, 1 - BETAS[0])
+    square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+    spread = square.sqrt() / math.sqrt(1 - BETAS[1] ** number) + EPSILON
+    direction: torch.Tensor = average / (1 - BETAS[0] ** number) / spread
+    return direction
