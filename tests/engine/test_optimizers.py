@@ -226,12 +226,12 @@ def test_a_turn_is_forgotten(tiny: TinyModel) -> None:
     from lightune.backbones.base import HeadSpec
     from lightune.backbones.transformer import Transformer
     from lightune.engine.loop import _forget_idle
-    from lightune.methods.full import Full, FullSettings
+    from lightune.methods.full import Full
 
     spec = HeadSpec("AutoModelForSequenceClassification", 2, "single_label_classification", ("a", "b"))
     model = str(tiny("bert", num_layers=4))
     backbone = Transformer.load(model, spec, head="standard", identifier="x", digest="x")
-    method = Full(FullSettings(at_once=1, every=1), "standard")
+    method = Full(Full.Settings(at_once=1, every=1), "standard")
     method.apply(backbone)
     every = [one for one in backbone.model.parameters() if one.requires_grad]
     optimizer = KINDS["adamw"].make([{"params": every}], 0.0)

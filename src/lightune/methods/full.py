@@ -54,9 +54,9 @@ class Full(Method):
     paper = "Devlin et al. 2019, arXiv:1810.04805"
     opens_with = "transformers"
 
-    def __init__(self, settings: FullSettings, head: str) -> None:
+    def __init__(self, settings: MethodSettings, head: str) -> None:
         super().__init__(settings, head)
-        if settings.at_once:
+        if self.settings.at_once:
             self.unsafe_privately = "its layers take turns, and every row must give a gradient to all"
 
     def recipe(self, num_rows: int) -> Recipe:

@@ -112,7 +112,7 @@ def _write(run: Run, output: Path, gguf: str | None, *, overwrite: bool) -> list
     from lightune.backbones import gguf_writer
     from lightune.backbones.digests import digest
     from lightune.backbones.loading import quiet_transformers
-    from lightune.methods.full import Full, FullSettings
+    from lightune.methods.full import Full
 
     backbone, work = run.backbone, work_folder(output)
     shutil.rmtree(work, ignore_errors=True)
@@ -120,7 +120,7 @@ def _write(run: Run, output: Path, gguf: str | None, *, overwrite: bool) -> list
     plain: Any = backbone.base if backbone.spec.is_vector else backbone.model
     if backbone.spec.is_language_model:
         plain.config.use_cache = True
-    whole = Full(FullSettings(), run.state.head)
+    whole = Full(Full.Settings(), run.state.head)
     with quiet_transformers():
         plain.save_pretrained(work)
     backbone.tokenizer.save_pretrained(work)
