@@ -84,7 +84,8 @@ def by_mezo(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     def refuse(*given: Any, **named: Any) -> None:
         raise AssertionError("it went back")
 
-    groups = {"train": {"optimizer": "mezo", "epochs": 80, "batch_rows": 48, "learning_rate": 1e-2}}
+    how = {"learning_rate": 1e-2, "schedule": "constant", "patience": 0}
+    groups = {"train": {"optimizer": "mezo", "epochs": 120, "batch_rows": 48, **how}}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.Tensor, "backward", refuse)
         folder = tmp_path_factory.mktemp("mezo")
@@ -93,7 +94,7 @@ def by_mezo(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 def test_mezo_learns_without_a_backward_pass(by_mezo: dict[str, Any]) -> None:
     losses = by_mezo["losses"]
-    assert np.mean(losses[-5:]) < 0.9 * losses[0]
+    assert np.mean(losses[-20:]) < 0.9 * np.mean(losses[:5])
 
 
 def test_the_plan_of_mezo_has_no_gradients(by_mezo: dict[str, Any]) -> None:
