@@ -156,8 +156,8 @@ def test_galore_goes_down_and_keeps_little(shape: tuple[int, int]) -> None:
     wanted = torch.randn(shape[0], 3, generator=chance) @ torch.randn(3, shape[1], generator=chance)
     optimizer = KINDS["galore"].make([{"params": [weight]}], 0.0)
     optimizer.param_groups[0]["lr"] = 0.05
-    for number in range(150):
-        optimizer.param_groups[0]["lr"] = 0.05 * (1 - number / 150)
+    for number in range(300):
+        optimizer.param_groups[0]["lr"] = 0.1 * (1 - number / 300)
         weight.grad = weight.detach() - wanted
         optimizer.step()
     assert float((weight.detach() - wanted).norm()) < 0.1 * float(wanted.norm())
