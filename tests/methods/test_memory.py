@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import lightune
+from lightune.core.errors import UserError
+from lightune.request import Request
 from lightune.steps import keep
 from tests.cli.running import lightune as command
 from tests.foreign import TEXTS
@@ -81,6 +83,15 @@ def test_fewer_states_are_kept(tiny: TinyModel) -> None:
             backbone.forward(backbone.two_texts())
         found.append(kept)
     assert found[1] < 0.5 * found[0]
+
+
+@pytest.mark.parametrize("method", ["lora", "vera"])
+def test_the_flag_takes_what_a_person_types(method: str) -> None:
+    """From the command line every value is text."""
+    asked = Request("data.csv", method=method, groups={"method": {"bits": "4"}})
+    assert asked.method_settings(method).bits == 4
+    with pytest.raises(UserError, match="should be 4 or 8"):
+        Request("data.csv", method=method, groups={"method": {"bits": "5"}})
 
 
 @pytest.fixture(scope="module")

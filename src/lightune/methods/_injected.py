@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from lightune.core.errors import UserError
 from lightune.methods.base import Method
@@ -15,7 +15,13 @@ from lightune.methods.base import Method
 if TYPE_CHECKING:
     from lightune.backbones.transformer import Transformer
 
-Bits = Literal[4, 8] | None
+
+def _as_number(value: Any) -> Any:
+    """The number that a flag spells out: a choice of numbers does not take text by itself."""
+    return int(value) if isinstance(value, str) and value.isdigit() else value
+
+
+Bits = Annotated[Literal[4, 8] | None, BeforeValidator(_as_number)]
 STORED_BITS: Any = Field(
     None, description="store the frozen part in 4 or 8 bits a weight, by bitsandbytes (as it is)"
 )
