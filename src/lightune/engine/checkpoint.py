@@ -58,10 +58,10 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     """
     tensors = {"random": checkpoint.random}
     for group in ("trained", "best", "optimizer"):
-        tensors |= {f"{group}/{name}": one.clone() for name, one in getattr(checkpoint, group).items()}
+        tensors |= {f"{group}/{name}": one for name, one in getattr(checkpoint, group).items()}
     work = folder / f".{FILE}"
     try:
-        save_file(tensors, work, metadata={"progress": json.dumps(vars(checkpoint.progress))})
+        save_file(_apart(tensors), work, metadata={"progress": json.dumps(vars(checkpoint.progress))})
         os.replace(work, folder / FILE)
     except Exception as error:
         work.unlink(missing_ok=True)
@@ -72,6 +72,18 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
                 hint="Free some room; --resume then goes on from the last checkpoint that was written.",
             ) from None
         raise
+
+
+def _apart(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same, no two of them in one storage. What is by itself is not copied: it may be all the weights."""
+    seen: set[int] = set()
+    found = {}
+    for name, one in tensors.items():
+        storage = one.untyped_storage()
+        is_alone = one.is_contiguous() and storage.nbytes() == one.nbytes and storage.data_ptr() not in seen
+        seen.add(storage.data_ptr())
+        found[name] = one if is_alone else one.clone(memory_format=torch.contiguous_format)
+    return found
 
 
 def remove(folder: Path) -> None:
