@@ -112,10 +112,11 @@ class Instruct(Task):
         """(U, V) logits before each token of a reply -> (U, 2): log-probability, 1.0 if likeliest."""
         import torch
 
+        from lightune.tasks._chosen import chosen_log_probability
+
         assert batch.units is not None
         wanted = batch.units[batch.units >= 0]
-        log_probability = torch.log_softmax(outputs.float(), dim=-1)
-        chosen = log_probability.gather(1, wanted[:, None])[:, 0]
+        chosen = chosen_log_probability(outputs.float(), wanted)
         return torch.stack([chosen, (outputs.argmax(-1) == wanted).float()], dim=1)
 
     def part(self, logits: Array, batch: Batch) -> list[Array]:
