@@ -16,7 +16,7 @@ ROWS = 64  # whose exponentials exist at once
 class _Chosen(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        total = torch.cat([part.logsumexp(1) for part in logits.split(ROWS)])
+        total = torch.cat([part.logsumexp(1) for part in torch.split(logits, ROWS)])
         context.save_for_backward(logits, total, wanted)
         return logits.gather(1, wanted[:, None])[:, 0] - total
 
