@@ -116,10 +116,11 @@ def labels(seed: str) -> dict[str, Any]:
         asked = Request(data=str(flipped), model="minilm")
         deep = look_deeper(asked, str(folder / "found.csv"), Show(is_quiet=True))["deep"]
         seconds = time.perf_counter() - began
-        score = np.zeros(len(rows))
+        score, is_found = np.zeros(len(rows)), np.zeros(len(rows), dtype=bool)
         for one in deep["findings"]:
-            if one["kind"] == "label_error":
+            if one["kind"] in ("label_error", "doubtful_label"):
                 score[one["row"]] = one["score"]
+                is_found[one["row"]] = one["kind"] == "label_error"
         found: dict[str, Any] = {
             "seconds": seconds,
             "flagged_share": deep["flagged_share"],
@@ -127,18 +128,20 @@ def labels(seed: str) -> dict[str, Any]:
         }
         if seed == "clean":
             return found
-        is_found = score > 0
+        found |= {
+            "average_precision": float(average_precision_score(wrong, score)),
+            "average_precision_of_errors": float(average_precision_score(wrong, score * is_found)),
+            "precision": float(wrong[is_found].mean()),
+            "recall": float(is_found[wrong].mean()),
+        }
+        print(seed, found, flush=True)
         for method in ("head", "lora"):
             with_all = train(flipped, test_file, folder / f"{method}-all", method)
             list_of = ("data.exclude", str(folder / "found.csv"))
             without = train(flipped, test_file, folder / f"{method}-without", method, *list_of)
             values = [one["metrics"]["test"]["accuracy"] for one in (with_all, without)]
             found[method] = {"accuracy": values[0], "accuracy_without": values[1]}
-    return found | {
-        "average_precision": float(average_precision_score(wrong, score)),
-        "precision": float(wrong[is_found].mean()),
-        "recall": float(is_found[wrong].mean()),
-    }
+    return found
 
 
 def words(method: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class Finding:
     """One row that looks wrong. `exclude`: whether training is better off without it, in doubt not.
 
     Attributes:
-        kind: label_error, near_duplicate, leak, outlier, small_group.
+        kind: label_error, doubtful_label, near_duplicate, leak, outlier, small_group.
         score: how sure, 0 to 1, comparable within a kind.
         suggested: the label that it should have, where that is known.
         quoted: what the message quotes of the data, behind it.

@@ -17,6 +17,10 @@ MEANINGS = {
         "Models that were trained on the other rows are sure of another label. The surest come first; "
         "further down, more of them are rows that are merely hard. Look before you believe it.",
     ),
+    "doubtful_label": (
+        "Labels that models do not share",
+        "Less sure than those above: mostly hard rows, and some wrong labels. They are kept unless you say so.",
+    ),
     "leak": (
         "Training texts that are nearly in the held-out data",
         "What is tested on should not have been learnt: the figures would flatter.",

@@ -44,8 +44,7 @@ FOLDS = 5
 LEAST_ROWS = 40  # to train on four fifths of
 SMALL_GROUP = 20  # rows: an accuracy measured on fewer is known to no better than 20 points
 MOST_GROUPS = 20  # a column with more values does not name groups
-NETWORK_FOLDS = 3  # what is fine-tuned costs more, and two thirds of the rows teach it nearly as much
-NETWORK_WEIGHT = 2.0  # of its opinion, the cheap ones having 1 each
+NETWORK_WEIGHT = 3.0  # of its opinion, the cheap ones having 1 each
 MOST_SECONDS = 180.0  # a network that would take longer gives way to a cheaper one
 
 
@@ -131,7 +130,7 @@ def _seconds(request: Request, prepared: Prepared, gathered: Gathered) -> float:
     if speeds is None or prepared.cut > 0 or _why_not_labels(gathered):
         return 0.0
     epochs = resolve_descent(request, prepared, replace(gathered, decisions=Decisions())).epochs
-    tokens = prepared.tokens.num_tokens * (NETWORK_FOLDS - 1) * 3 * epochs
+    tokens = prepared.tokens.num_tokens * (FOLDS - 1) * 3 * epochs
     return tokens / max(speeds.float32, speeds.bfloat16)
 
 
@@ -163,9 +162,8 @@ def _probability(
         by_words(texts, gold, folds, has_blanks=bool(has_blanks)),
         by_states(states[:, gathered.train], gold, folds),
     ]
-    number = NETWORK_FOLDS if prepared.cut == 0 else FOLDS
     descent = resolve_descent(request, prepared, gathered)
-    logits = out_of_fold(prepared, gathered, descent, alone.folds(number, request.seed), show)
+    logits = out_of_fold(prepared, gathered, descent, alone.folds(FOLDS, request.seed), show)
     return together([*opinions, softmax(logits[gathered.train])], (1, 1, NETWORK_WEIGHT))
 
 
@@ -180,7 +178,7 @@ def _wrong_labels(
     probability: np.ndarray,
     skipped: list[str],
 ) -> list[Finding]:
-    """Labels that are likely wrong, the likeliest first."""
+    """Labels that are likely wrong, the likeliest first; then those that models do not share, less surely."""
     gold = prepared.targets[gathered.train]
     right, guessed = float(np.mean(probability.argmax(axis=1) == gold)), np.bincount(gold).max() / len(gold)
     if right < guessed + 2 * np.sqrt(guessed * (1 - guessed) / len(gold)):
@@ -188,15 +186,17 @@ def _wrong_labels(
         skipped.append(f"label errors were not looked for: the models have learnt too little ({words})")
         return []
     is_flagged, score = label_errors(gold, probability)
-    labels = gathered.task.labels
-    order = [place for place in np.argsort(-score, kind="stable") if is_flagged[place]]
-    errors = []
-    for place in order:
-        example = gathered.examples[gathered.train[place]]
+    labels, doubted = gathered.task.labels, probability.argmax(axis=1) != gold
+    found = []
+    for place in np.argsort(-score, kind="stable"):
+        if not doubted[place]:
+            continue
+        example, is_wrong = gathered.examples[gathered.train[place]], bool(is_flagged[place])
         better = labels[int(probability[place].argmax())]
         message = f"labelled {example.gold!r}, but models trained on the other rows say {better!r}"
-        errors.append(Finding("label_error", float(score[place]), example, message, better, exclude=True))
-    return errors
+        kind = "label_error" if is_wrong else "doubtful_label"
+        found.append(Finding(kind, float(score[place]), example, message, better, exclude=is_wrong))
+    return sorted(found, key=lambda one: not one.exclude)
 
 
 def _alike(looked: Looked) -> list[Finding]:
