@@ -19,7 +19,7 @@ MEANINGS = {
     ),
     "doubtful_label": (
         "Labels that models do not share",
-        "Less sure than those above: mostly hard rows, and some wrong labels. They are kept unless you say so.",
+        "Less sure than those above: mostly hard rows, some wrong labels. They are kept unless you say so.",
     ),
     "leak": (
         "Training texts that are nearly in the held-out data",
