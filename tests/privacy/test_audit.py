@@ -12,7 +12,7 @@ from lightune.core.errors import UserError
 from lightune.core.progress import Show
 from lightune.privacy.attack import area, exposure, likelihood_ratios, margins, measure_attack
 from lightune.privacy.canaries import add_canaries, codes
-from lightune.steps.audit import audit
+from lightune.steps.audit import audit, halves_of
 from tests.cli.running import lightune as command
 
 
@@ -41,6 +41,14 @@ def test_likelihood_ratio_finds_what_the_loss_cannot() -> None:
     scores = likelihood_ratios(target, references, was_in)
     assert area(scores[:200], scores[200:]) > 0.85
     assert area(target[:200], target[200:]) < 0.65
+
+
+def test_every_row_is_in_half_of_the_references() -> None:
+    halves = np.stack(halves_of(50, 4, np.random.default_rng(0)))
+    assert (halves.sum(axis=0) == 2).all()
+    lone = np.stack(halves_of(50, 1, np.random.default_rng(0)))
+    scores = likelihood_ratios(np.zeros(50), np.zeros((1, 50)), lone)  # no centre for rows of one side: 0
+    assert np.isfinite(scores).all()
 
 
 def test_margins_and_exposure() -> None:
@@ -113,12 +121,12 @@ def test_canaries_are_ranked(tiny, tmp_path) -> None:
         method="lora",
         output=str(tmp_path / "run"),
         groups={
-            "privacy": {"canaries": "8"},
+            "privacy": {"canaries": "20"},
             "train": {"epochs": "3"},
             "data": {"duplicates": "keep", "test_fraction": "0.2", "validation_fraction": "0.2"},
         },
     )
     result = audit([tmp_path / "run"], None, Show(is_quiet=True), references=None)["runs"][0]["canaries"]
-    assert result["trained"]["number"] + result["held"]["number"] == 8
-    assert result["trained"]["number"] >= 3
+    assert result["trained"]["number"] + result["held"]["number"] == 20
+    assert result["trained"]["number"] >= 5
     assert 0 <= result["trained"]["bits"] <= 6

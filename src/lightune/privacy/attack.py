@@ -88,15 +88,17 @@ def likelihood_ratios(target: Floats, references: Floats, was_in: NDArray[np.boo
         references: (R, E) margins of models trained on random halves.
         was_in: (R, E) which of them had seen the example.
     """
-    spread = max(
-        float(references.std(axis=0).mean()), 1e-3
-    )  # one for all: few references, as in section VI-C
-    inside = np.where(was_in, references, np.nan)
-    outside = np.where(was_in, np.nan, references)
-    with np.errstate(all="ignore"):
-        center_in, center_out = np.nanmean(inside, axis=0), np.nanmean(outside, axis=0)
+    # One spread for all: few references, as in section VI-C.
+    spread = max(float(references.std(axis=0).mean()), 1e-3)
+    center_in, center_out = _centers(references, was_in), _centers(references, ~was_in)
     score = ((target - center_out) ** 2 - (target - center_in) ** 2) / (2 * spread**2)
     return np.asarray(np.nan_to_num(score))
+
+
+def _centers(references: Floats, chosen: NDArray[np.bool_]) -> Floats:
+    """(E,) the mean over the chosen references (R, E) of each example; NaN where there is none."""
+    counts = chosen.sum(axis=0)
+    return np.where(counts > 0, (references * chosen).sum(axis=0) / np.maximum(counts, 1), np.nan)
 
 
 def exposure(loss: float, others: Floats) -> float:

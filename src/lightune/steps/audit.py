@@ -165,7 +165,7 @@ def _ratios(request: Request, pool: Pool, target: np.ndarray, number: int, show:
     prepared = prepare(request, gathered, source, choose_method(request, gathered), quiet)
     descent = replace(resolve_descent(request, prepared, gathered, len(pool.rows) // 2), patience=0)
     random = generator(0, 8)
-    halves = [random.random(len(pool.rows)) < 0.5 for _ in range(number)]
+    halves = halves_of(len(pool.rows), number, random)
     found = []
     rows = [(pool.rows[half], pool.rows[:0]) for half in halves]
     with show.bar("training references", number) as bar:
@@ -174,6 +174,12 @@ def _ratios(request: Request, pool: Pool, target: np.ndarray, number: int, show:
             found.append(margins(row_losses(gathered.task, logits, prepared.targets[pool.rows])))
             bar.advance(1)
     return likelihood_ratios(target, np.stack(found), np.stack(halves))
+
+
+def halves_of(num_rows: int, number: int, random: np.random.Generator) -> list[np.ndarray]:
+    """(R, E) random halves, every second one what the one before left out: each row is in half of them."""
+    firsts = [random.random(num_rows) < 0.5 for _ in range((number + 1) // 2)]
+    return [half for first in firsts for half in (first, ~first)][:number]
 
 
 def _canaries(run: Run, folder: Path, canaries: list[dict[str, Any]], show: Show) -> dict[str, Any]:
