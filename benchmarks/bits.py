@@ -3,7 +3,7 @@
 SmolLM2 answers ChatterBot's prompts by LoRA on all layers, one epoch, with the same flags but --method.bits.
 Parts merge: results/bits.json has one record for each set of flags and way of storing.
 
-python benchmarks/bits.py --bits none 4 -- --method.checkpointing
+python benchmarks/bits.py --bits none 4 -- --method.checkpointing true
 """
 
 from __future__ import annotations

@@ -206,6 +206,14 @@ def test_layers_take_turns(tiny: TinyModel, tmp_path: Path) -> None:
     assert not any(name.endswith("word_embeddings.weight") for name in moved)
 
 
+def test_layers_learn_by_turns(tiny: TinyModel, tmp_path: Path) -> None:
+    """Two of four at a time, the rate falling: more slowly than all of them, but they do."""
+    how = {"learning_rate": 2e-3, "head_learning_rate": 5e-3, "schedule": "linear", "patience": 0}
+    groups = {"train": {"epochs": 50, "batch_rows": 16, **how}, "method": {"at_once": 2}}
+    losses = learn(tmp_path, tiny("bert", num_layers=4), method="full", groups=groups)["losses"]
+    assert np.mean(losses[-15:]) < 0.7 * np.mean(losses[:15])
+
+
 def test_only_the_layers_of_a_turn_are_kept_track_of(tiny: TinyModel, tmp_path: Path) -> None:
     """The plan knows it: gradients and state are those of one layer of four, and the head."""
     model, found = tiny("bert", num_layers=4), []

@@ -56,8 +56,9 @@ RATES = {
     "hra": 2e-3, "road": 5e-3, "tinylora": 1e-2, "unilora": 1e-2, "beft": 4e-3,
     "osf": 1e-4, "pissa": 1e-3, "olora": 1e-3, "c3a": 2e-2,
 }  # fmt: skip
-# Those that want many steps of 16 rows: epochs on some hundreds of rows (benchmarks/results/recipes.json).
-SMALL_STEPS = {"vera": 6, "waveft": 6, "prompt_tuning": 8}
+# Those that want many steps of 16 rows: epochs on some hundreds of rows, and the head's rate, as they were
+# searched together (benchmarks/results/recipes.json).
+SMALL_STEPS = {"vera": (6, 8e-2), "waveft": (6, 2e-4), "prompt_tuning": (8, 2e-3)}
 SIZES = (
     "block_size",
     "oft_block_size",
@@ -139,11 +140,12 @@ class Tuner(Injected):
             epochs = 2 if num_rows >= 3000 else 3 if num_rows >= MANY_ROWS else 8 if num_rows >= 200 else 20
         else:
             epochs = 3 if num_rows >= 3000 else 5 if num_rows >= MANY_ROWS else 10 if num_rows >= 200 else 20
-        rate, batch_rows = RATES.get(self.name, 2e-3), 32
-        if few := SMALL_STEPS.get(self.name):
+        rate, of_head, batch_rows = RATES.get(self.name, 2e-3), 2e-3, 32
+        if self.name in SMALL_STEPS:
+            few, of_head = SMALL_STEPS[self.name]
             batch_rows, epochs = 16, few if 200 <= num_rows < MANY_ROWS else epochs
         reason = f"a rate that suits {self.name}; {num_rows} rows"
-        return Recipe(rate, 2e-3, epochs, "onecycle", reason, batch_rows=batch_rows)
+        return Recipe(rate, of_head, epochs, "onecycle", reason, batch_rows=batch_rows)
 
     def frozen_depth(self, depth: int) -> int:
         """Prompts change what goes in, so that nothing can be cached."""
