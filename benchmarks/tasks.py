@@ -123,7 +123,7 @@ PARTS = {
         "perplexity",
         "untouched model",
         lambda folder, seed: decoder.write_parts(folder),
-        ("--method", "lora", "--train.epochs", "1"),
+        ("--method", "lora", "--train.epochs", "2"),
     ),
 }
 
