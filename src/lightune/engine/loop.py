@@ -149,7 +149,8 @@ def parameter_groups(
 
 
 def make_optimizer(groups: list[dict[str, Any]], descent: Descent) -> torch.optim.Optimizer:
-    """The optimiser that was asked for."""
+    """The optimiser that was asked for, at the peak rate where a group names no other."""
+    groups = [{"lr": descent.learning_rate, **group} for group in groups]
     return KINDS[descent.optimizer].make(groups, descent.clip)
 
 
