@@ -10,7 +10,7 @@ bias of all: it is computed from the lengths alone, so that the pass above gets 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lightune.backbones.structure import Structure, bias_owner
@@ -21,7 +21,21 @@ if TYPE_CHECKING:
 
 
 class Stop(Exception):
-    """Ends a pass once everything that was asked for has been seen."""
+    """Ends a pass once everything that was asked for has been seen: all of `kept`."""
+
+    def __init__(self, kept: dict[int, torch.Tensor]) -> None:
+        super().__init__()
+        self.kept = kept
+
+
+@contextmanager
+def ended_by(kept: dict[int, torch.Tensor]) -> Iterator[None]:
+    """Catch the end of the pass that fills `kept`, and of no other: one may be looked at from outside."""
+    try:
+        yield
+    except Stop as stop:
+        if stop.kept is not kept:
+            raise
 
 
 def run_below(
@@ -29,7 +43,7 @@ def run_below(
 ) -> dict[int, torch.Tensor]:
     """Hidden states (B, T, H) at each of `depths`; layers above the highest one do not run."""
     kept: dict[int, torch.Tensor] = {}
-    with keeping(model, structure, depths, kept, stops=True), suppress(Stop):
+    with keeping(model, structure, depths, kept, stops=True), ended_by(kept):
         model(**inputs)
     return kept
 
@@ -54,7 +68,7 @@ def keeping(
         def hook(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
             kept.setdefault(index, given[0] if given else named["hidden_states"])
             if stops and index == highest:
-                raise Stop
+                raise Stop(kept)
 
         return hook
 
@@ -62,7 +76,7 @@ def keeping(
         kept[structure.depth] = output[0] if isinstance(output, tuple) else output
         # A shared layer is run many times: its last output counts, so that the pass goes on to its end.
         if stops and not structure.is_shared:
-            raise Stop
+            raise Stop(kept)
 
     with ExitStack() as hooks:
         for index in depths:

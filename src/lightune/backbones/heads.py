@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lightune.backbones.base import Reduction
 
 
@@ -32,37 +34,6 @@ def attend(hidden: torch.Tensor, mask: torch.Tensor, query: nn.Module) -> torch.
     return pooled
 
 
-class ScalarMix(nn.Module):
-    """Several layers in one: gamma * sum of softmax(w)_j * h_j (Peters et al. 2018, arXiv:1802.05365, eq. 1).
-
-    Each h_j is standardised before, by what `fit_scale` saw of it.
-    """
-
-    def __init__(self, num_layers: int, width: int) -> None:
-        super().__init__()
-        self.weights = nn.Parameter(torch.zeros(num_layers))
-        self.gamma = nn.Parameter(torch.ones(1))
-        self.center: torch.Tensor
-        self.scale: torch.Tensor
-        self.register_buffer("center", torch.zeros(num_layers, width))
-        self.register_buffer("scale", torch.ones(num_layers, width))
-
-    def fit_scale(self, states: torch.Tensor) -> None:
-        """Set the fixed standardisation from the states (R, N, H) of training rows."""
-        self.center.copy_(states.mean(1))
-        if states.shape[1] > 1:
-            self.scale.copy_(states.std(1).clamp(min=1e-4))
-
-    def forward(self, states: list[torch.Tensor]) -> torch.Tensor:
-        """R tensors (..., H) -> (..., H)."""
-        shares = self.gamma * self.weights.softmax(0)
-        mixed: torch.Tensor = sum(
-            share * (one - center) / scale
-            for share, one, center, scale in zip(shares, states, self.center, self.scale, strict=True)
-        )
-        return mixed
-
-
 class PooledHead(nn.Module):
     """Pooling, dropout, linear.
 
@@ -73,6 +44,7 @@ class PooledHead(nn.Module):
     def __init__(self, width: int, num_labels: int | None, pooling: str, dropout: float = 0.1) -> None:
         super().__init__()
         self.pooling = pooling
+        self.depths: tuple[int, ...] = ()  # none named: the top alone
         self.query = nn.Linear(width, 1, bias=False) if pooling == "attention" else None
         self.is_vector = num_labels is None
         self.dropout = nn.Dropout(0.0 if self.is_vector else dropout)
@@ -100,6 +72,13 @@ class PooledHead(nn.Module):
         nn.init.zeros_(projection.bias)
         self.output = projection
 
+    def widen(self, depths: Sequence[int]) -> None:
+        """Read the pooled states of several depths side by side: new weights, for (B, len(depths) * H)."""
+        self.depths = tuple(depths)
+        width, device = len(depths) * len(self.center), self.center.device
+        self.output = nn.Linear(width, self.output.out_features, device=device)  # type: ignore[arg-type]
+        self.center, self.scale = torch.zeros(width, device=device), torch.ones(width, device=device)
+
     def pool(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T, H), (B, T) -> (B, H); (B, T, H) where nothing is pooled."""
         if self.pooling == "tokens":
@@ -126,15 +105,23 @@ class Headed(nn.Module):
 
     def forward(self, **inputs: torch.Tensor) -> torch.Tensor:
         """Logits (B, C), or (B, T, C) where nothing is pooled."""
-        hidden = final_hidden(self.base, inputs)
+        hidden = final_hidden(self.base, inputs, self.head.depths)
         return self.head(self.head.pool(hidden, inputs["attention_mask"]))  # type: ignore[no-any-return]
 
 
-def final_hidden(base: nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """(B, T, H): the output of a bare model; of its encoder alone where it has a decoder too."""
+def final_hidden(
+    base: nn.Module, inputs: dict[str, torch.Tensor], depths: Sequence[int] = ()
+) -> torch.Tensor:
+    """(B, T, H): the output of a bare model; of its encoder alone where it has a decoder too.
+
+    With `depths` the states there, side by side: (B, T, len(depths) * H).
+    """
+    extra: dict[str, bool] = {"output_hidden_states": True} if depths else {}
     if getattr(base.config, "is_encoder_decoder", False):
-        encoder = base.get_encoder()  # type: ignore[operator]
-        known = {name: inputs[name] for name in ("input_ids", "attention_mask")}
-        return encoder(**known).last_hidden_state  # type: ignore[no-any-return]
-    extra = {"use_cache": False} if getattr(base.config, "use_cache", False) else {}
-    return base(**inputs, **extra).last_hidden_state  # type: ignore[no-any-return]
+        base, inputs = base.get_encoder(), {name: inputs[name] for name in ("input_ids", "attention_mask")}  # type: ignore[operator]
+    elif getattr(base.config, "use_cache", False):
+        extra["use_cache"] = False
+    output = base(**inputs, **extra)
+    if not depths:
+        return output.last_hidden_state  # type: ignore[no-any-return]
+    return torch.cat([output.hidden_states[depth] for depth in depths], dim=-1)

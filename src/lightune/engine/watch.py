@@ -8,7 +8,6 @@ against e-mail, AUROC: 0.99 there, 0.16 with the last layer as it is (MiniLM unt
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,12 +45,12 @@ def with_states(
     backbone: Transformer, forward: Forward, batch: Batch, *, stops: bool = False
 ) -> tuple[torch.Tensor | None, torch.Tensor]:
     """What `forward` gives (None where the pass `stops` there), and (examples, H) states looked at."""
-    from lightune.backbones.cut import Stop, keeping
+    from lightune.backbones.cut import ended_by, keeping
 
     kept: dict[int, torch.Tensor] = {}
     depth = watched_depth(backbone)
     outputs = None
-    with keeping(backbone.model, backbone.structure, [depth], kept, stops=stops), suppress(Stop):
+    with keeping(backbone.model, backbone.structure, [depth], kept, stops=stops), ended_by(kept):
         outputs = forward(batch)
     assert kept, "a whole pass runs every layer"
     return outputs, unit_means(kept[depth], batch)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SideNetwork(nn.Module):
-    """Gated rungs of width W over the states of R depths, pooled, beside the backbone's own pooled output.
+    """Gated rungs of width W over the states of R depths, pooled, beside the pooled states themselves.
 
     Forward: R tensors (B, T, H) and a mask (B, T) -> logits (B, C); (B, T, C) where nothing is pooled.
     """
@@ -43,7 +43,7 @@ class SideNetwork(nn.Module):
         self.query = nn.Linear(width, 1, bias=False)
         self.dropout = nn.Dropout(settings.dropout)
         self.output = nn.Linear(width, num_labels)
-        self.skip = nn.Linear(hidden, num_labels)
+        self.skip = nn.Linear(num_rungs * hidden, num_labels)
         nn.init.zeros_(self.query.weight)
         nn.init.zeros_(self.output.weight)
 
@@ -63,7 +63,7 @@ class SideNetwork(nn.Module):
         ):
             state = gate * state + (1 - gate) * down(hidden)
             state = layer(state, src_key_padding_mask=is_padding)
-        pooled, straight = self.final(state), normed[-1]
+        pooled, straight = self.final(state), torch.cat(normed, dim=-1)
         if not self.is_per_token:
             pooled, straight = attend(pooled, mask, self.query), reduce_tokens(straight, mask, "mean")
         logits: torch.Tensor = self.output(self.dropout(pooled)) + self.skip(self.dropout(straight))

@@ -145,7 +145,7 @@ class Method(ABC):
         backbone.set_training(cut)
 
     def prepare(self, backbone: Transformer, pooled: torch.Tensor) -> None:
-        """Look at the activations (N, H) of some training rows, (R, N, H) of several taps, where it helps."""
+        """Look at the activations (N, F) of some training rows, several taps side by side, where it helps."""
         return None
 
     def save(self, backbone: Transformer, folder: Path) -> None:

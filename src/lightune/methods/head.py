@@ -1,6 +1,7 @@
 """Nothing but a head on the frozen network: the data is read through it once, to one vector a text.
 
-Linear probing (Alain and Bengio 2016, arXiv:1610.01644) on mean-pooled states (Reimers and Gurevych 2019).
+Linear probing (Alain and Bengio 2016, arXiv:1610.01644) on mean-pooled states (Reimers and Gurevych 2019) of
+several depths: what the top layers give up for the sake of their pre-training lies in the middle ones.
 """
 
 from __future__ import annotations
@@ -22,12 +23,21 @@ if TYPE_CHECKING:
     from lightune.core.tokens import Batch
 
 POOLED = {"mean", "first", "last"}
+EPOCHS = 10
+USUAL_DEPTHS = (
+    3  # of a text with one answer: four to six points more than the top alone (docs/log.md, 2026-11-26)
+)
 
 
 class HeadSettings(MethodSettings):
     """What a head can be told."""
 
-    mix: int = Field(1, ge=1, le=128, description="topmost layers that the head reads, mixed as it learns to")
+    depths: int | None = Field(
+        None,
+        ge=1,
+        le=128,
+        description="depths of the network that the head reads, evenly spaced, the top too (3 for a text)",
+    )
 
 
 class Head(Method):
@@ -42,15 +52,14 @@ class Head(Method):
     settings: HeadSettings
 
     def recipe(self, num_rows: int) -> Recipe:
-        """Many cheap epochs: a step costs next to nothing on cached features."""
-        epochs = 20 if num_rows >= MANY_ROWS else 40
-        rate = 5e-3 if self.head in POOLED else 1e-3
-        return Recipe(rate, rate, epochs, "cosine", "a head on frozen features learns fast and cheaply")
+        """Cheap epochs on cached features, at a rate that few rows bear too."""
+        reason = "a head on frozen features learns fast and cheaply"
+        return Recipe(1e-3, 1e-3, EPOCHS if num_rows >= MANY_ROWS else 2 * EPOCHS, "cosine", reason)
 
     def private_recipe(self, num_rows: int) -> Recipe:
-        """Twice the rate: DP-SGD on 6,400 movie sentences was best so (docs/log.md, 2026-11-25)."""
+        """Ten times the rate: DP-SGD on 6,400 movie sentences was best so (docs/log.md, 2026-11-25)."""
         found = super().private_recipe(num_rows)
-        rate = 2 * found.learning_rate
+        rate = 10 * found.learning_rate
         return replace(found, learning_rate=rate, head_learning_rate=rate)
 
     def frozen_depth(self, depth: int) -> int:
@@ -58,62 +67,63 @@ class Head(Method):
         return depth
 
     def taps(self, depth: int) -> tuple[Tap, ...]:
-        """One vector a text where the pooling is fixed, all tokens where it is learnt."""
+        """One vector a text and depth where the pooling is fixed, all tokens where it is learnt."""
         reduction = cast(Reduction, self.head) if self.head in POOLED else "tokens"
-        return tuple(Tap(one, reduction) for one in range(max(0, depth - self.settings.mix) + 1, depth + 1))
+        number = min(self._num_depths, depth)
+        return tuple(Tap(round(depth * (one + 1) / number), reduction) for one in range(number))
+
+    @property
+    def _num_depths(self) -> int:
+        return self.settings.depths or (USUAL_DEPTHS if self.head in POOLED else 1)
 
     def prepare(self, backbone: Transformer, pooled: torch.Tensor) -> None:
         """Standardise the features: the linear layer then learns in few epochs."""
-        head: Any = backbone.model.head
-        (head.mix if self.settings.mix > 1 else head).fit_scale(pooled)
+        backbone.model.head.fit_scale(pooled)  # type: ignore[union-attr,operator]
 
     def logits(
         self, backbone: Transformer, activations: Mapping[Tap, torch.Tensor], batch: Batch
     ) -> torch.Tensor:
-        """(B, C) or (B, T, C) logits of the head; several layers are mixed first."""
-        if self.settings.mix == 1:
+        """(B, C) or (B, T, C) logits of the head, which reads several depths side by side."""
+        if len(activations) == 1:
             return super().logits(backbone, activations, batch)
+        import torch
+
         head: Any = backbone.model.head
-        mixed = head.mix([activations[tap] for tap in sorted(activations)])
-        pooled = mixed if self.head in POOLED else head.pool(mixed, batch.attention_mask)
-        return head(pooled)  # type: ignore[no-any-return]
+        return head(torch.cat([activations[tap] for tap in sorted(activations)], dim=-1))  # type: ignore[no-any-return]
 
-    def forward(self, backbone: Transformer, batch: Batch) -> torch.Tensor:
-        """(B, C) logits: the frozen backbone, then the head."""
-        if self.settings.mix == 1:
-            return super().forward(backbone, batch)
-        read = backbone.below(batch, self.taps(backbone.depth))
-        return self.logits(backbone, {tap: one.float() for tap, one in read.items()}, batch)
-
-    def _add_mix(self, backbone: Transformer) -> None:
-        """Give the head its mixture of layers.
+    def _settle_depths(self, backbone: Transformer) -> None:
+        """Choose how many depths are read, unless the person did.
 
         Raises:
-            UserError: the head, or the network, has no layers to mix.
+            UserError: the head, or the network, has not so many to read.
         """
-        from lightune.backbones.heads import ScalarMix
-
-        if self.head == "standard" or backbone.spec.is_vector:
+        asked, is_shared = self.settings.depths, backbone.structure.is_shared
+        pools = self.head in POOLED and not backbone.spec.is_vector
+        if asked is None:
+            number = min(USUAL_DEPTHS, backbone.depth) if pools and not is_shared else 1
+            self.settings = self.settings.model_copy(update={"depths": number})
+        elif asked == 1:
+            return
+        elif not pools:
+            hint = "Give --head mean, for a label a text, or leave --method.depths out."
             raise UserError(
-                "--method.mix needs a head of lightune's own", hint="Give --head mean, or attention."
+                "--method.depths needs a head that pools a text's tokens to one vector", hint=hint
             )
-        if backbone.structure.is_shared:
-            raise UserError(
-                "this model runs one layer many times, so that its layers cannot be mixed",
-                hint="Leave --method.mix out.",
-            )
-        if self.settings.mix > backbone.depth:
-            hint = f"Give --method.mix {backbone.depth} or less."
-            raise UserError(f"the model has {backbone.depth} layers, not {self.settings.mix}", hint=hint)
-        mix = ScalarMix(self.settings.mix, backbone.width)
-        backbone.model.head.add_module("mix", mix.to(backbone.device))  # type: ignore[union-attr]
+        elif is_shared:
+            problem = "this model runs one layer many times, so that it cannot be read at several depths"
+            raise UserError(problem, hint="Leave --method.depths out.")
+        elif asked > backbone.depth:
+            hint = f"Give --method.depths {backbone.depth} or less."
+            raise UserError(f"the model has {backbone.depth} layers, not {asked}", hint=hint)
 
     def apply(self, backbone: Transformer) -> None:
         """The head and the pooler train."""
         require_new_head(self.name, backbone)
         backbone.model.requires_grad_(False)
-        if self.settings.mix > 1:
-            self._add_mix(backbone)
+        self._settle_depths(backbone)
+        taps = self.taps(backbone.depth)
+        if len(taps) > 1:
+            backbone.model.head.widen([tap.depth for tap in taps])  # type: ignore[union-attr,operator]
         if backbone.spec.is_vector:
             backbone.model.head.add_projection()  # type: ignore[union-attr,operator]
             backbone.model.get_submodule("head").requires_grad_(True)

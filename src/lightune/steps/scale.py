@@ -30,7 +30,6 @@ def fit_head(
     for start in range(0, min(len(rows), SCALE_ROWS), 64):
         batch: Batch = tokens.batch(rows[start : start + 64], pad_id=backbone.pad_id, device=backbone.device)
         read = filled.read(batch) if filled else backbone.below(batch, taps)
-        all_of = torch.stack([read[tap].float() for tap in taps])
-        found.append(all_of[:, batch.attention_mask.bool()] if taps[0].reduction == "tokens" else all_of)
-    pooled = torch.cat(found, dim=1)
-    method.prepare(backbone, pooled if len(taps) > 1 else pooled[0])
+        states = torch.cat([read[tap].float() for tap in taps], dim=-1)
+        found.append(states[batch.attention_mask.bool()] if taps[0].reduction == "tokens" else states)
+    method.prepare(backbone, torch.cat(found))
