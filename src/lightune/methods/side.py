@@ -53,8 +53,8 @@ class Side(Method):
         """A new network: a middling rate, several epochs, each of them cheap."""
         reason = f"a small new network on {num_rows} rows"
         if num_rows >= MANY_ROWS:
-            epochs = 2 if num_rows >= 3000 else 3
-            return Recipe(1.5e-3, 1.5e-3, epochs, "onecycle", reason, batch_rows=64)
+            epochs, batch_rows = (2, 64) if num_rows >= 3000 else (4, 32)
+            return Recipe(1.5e-3, 1.5e-3, epochs, "onecycle", reason, batch_rows=batch_rows)
         return Recipe(1e-3, 1e-3, 10 if num_rows >= 200 else 20, "onecycle", reason)
 
     def private_recipe(self, num_rows: int) -> Recipe:
