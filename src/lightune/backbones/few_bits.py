@@ -1,8 +1,9 @@
 """The frozen part in 4 or 8 bits a weight, by bitsandbytes, whose kernels run on processors and GPUs.
 
 4 bits: NormalFloat in blocks of 64 with scales that are quantised again (QLoRA, Dettmers et al. 2023,
-arXiv:2305.14314, section 3), multiplied in float32. 8 bits: one scale a row (LLM.int8(), Dettmers et al.
-2022, arXiv:2208.07339), multiplied with states that are rounded too.
+arXiv:2305.14314, section 3), multiplied in float32; maps to fewer numbers than they read stay as they are.
+8 bits: one scale a row (LLM.int8(), Dettmers et al. 2022, arXiv:2208.07339), multiplied with states that are
+rounded too.
 """
 
 from __future__ import annotations
@@ -11,9 +12,14 @@ from typing import Any
 
 from lightune.core.errors import missing_extra
 
+PACKING = 2  # counts up when something else is packed: activations are stored of one packing
+
 
 def packing(wanted: Any, source: str, bits: int) -> Any:
-    """Transformers' configuration of the packing: the linear maps inside the layers, and nothing else.
+    """Transformers' configuration of the packing: linear maps inside the layers, and nothing else.
+
+    Of 4 bits, those that narrow (the way back from the feed-forward part, keys and values of grouped
+    queries) are left out: rounding them costs most of what rounding all does (docs/log.md, 2026-11-26).
 
     Args:
         wanted: the transformers class that will load `source`.
@@ -28,7 +34,7 @@ def packing(wanted: Any, source: str, bits: int) -> Any:
         import bitsandbytes  # noqa: F401 - transformers imports it by name
     except ImportError:
         raise missing_extra("bitsandbytes", "bits") from None
-    left = _outside_layers(wanted, source)
+    left = _left_out(wanted, source, keeps_narrowing=bits == 4)
     if bits == 8:
         return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=left)
     return BitsAndBytesConfig(
@@ -50,8 +56,8 @@ def keep_float32(model: Any) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def _outside_layers(wanted: Any, source: str) -> list[str]:
-    """Names of the linear maps that are in no layer: heads, poolers, outputs over the vocabulary."""
+def _left_out(wanted: Any, source: str, *, keeps_narrowing: bool) -> list[str]:
+    """Names of the linear maps that are in no layer: heads, poolers, outputs; and of those that narrow."""
     import torch
     from torch import nn
     from transformers import AutoConfig
@@ -63,5 +69,6 @@ def _outside_layers(wanted: Any, source: str) -> list[str]:
     return [
         name
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and not name.startswith(lists)
+        if isinstance(module, nn.Linear)
+        and (not name.startswith(lists) or (keeps_narrowing and module.in_features > module.out_features))
     ]

@@ -18,6 +18,7 @@ from torch import nn
 from lightune.backbones.base import Backbone, HeadSpec, Tap
 from lightune.backbones.cut import entered_at, keeping, run_below
 from lightune.backbones.encode import Limits
+from lightune.backbones.few_bits import PACKING
 from lightune.backbones.heads import Headed, final_hidden, reduce_tokens
 from lightune.backbones.loading import (
     WRITING_CLASS,
@@ -30,6 +31,7 @@ from lightune.backbones.loading import (
 )
 from lightune.backbones.structure import find_structure
 from lightune.backbones.two_sides import encode_two_sides, narrow, two_sided_inputs, widen, written_places
+from lightune.core.machine import return_freed
 
 if TYPE_CHECKING:
     from lightune.core.tokens import Batch
@@ -115,7 +117,7 @@ class Transformer(Backbone):
         model = load_model(source, spec, head, tokenizer, how.bits)
         is_resized = bool(how.tokenizer_from) and make_room(model, tokenizer)
         found = cls(model, tokenizer, identifier=identifier, digest=digest, device=device)
-        found.storage = "" if how.bits is None else f"bitsandbytes-{how.bits}"
+        found.storage = "" if how.bits is None else f"bitsandbytes-{how.bits}-{PACKING}"
         found.spec, found.is_resized, found.tokenizer_folder = spec, is_resized, how.tokenizer_from or source
         if spec.is_language_model and writes_from_encoder(model):
             found.spec = replace(spec, auto_class=WRITING_CLASS, peft_type="SEQ_2_SEQ_LM")
@@ -218,14 +220,19 @@ class Transformer(Backbone):
         Chen et al. 2016, arXiv:1604.06174. Transformers recomputes in layers that train: the layer is told
         so, the parts inside (dropout) stay as they are.
         """
-        from functools import partial
-
         from torch.utils.checkpoint import checkpoint
+
+        def again(function: Any, *given: Any, **named: Any) -> Any:
+            def run(*inputs: Any, **options: Any) -> Any:
+                return_freed()  # what the layer before has used
+                return function(*inputs, **options)
+
+            return checkpoint(run, *given, use_reentrant=False, **named)
 
         for layer in self.layers()[cut:]:
             known: Any = layer
             known.gradient_checkpointing = True
-            known._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
+            known._gradient_checkpointing_func = again
             known.training = True
 
     def below(self, batch: Batch, taps: Sequence[Tap]) -> Mapping[Tap, torch.Tensor]:

@@ -27,6 +27,21 @@ def memory_bytes() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
+def return_freed() -> None:
+    """Hand freed memory back to the system, where the C library keeps it: glibc's, which few others do.
+
+    Blocks of changing sizes leave gaps that nothing fits into. Layers of SmolLM2 whose states are computed
+    again, two steps of 32 x 64 tokens: peak 3.69 GB without, 1.32 with, at the same speed (2026-11).
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # musl has none
+        trim(0)
+
+
 def bound_kernel_caches() -> None:
     """Have oneDNN keep few compiled kernels: each holds memory, and every new batch shape makes some.
 

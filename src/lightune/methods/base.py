@@ -40,8 +40,9 @@ class LayeredSettings(MethodSettings):
         ge=0,
         description="train only in the top k layers; what lies below is read once and cached (all)",
     )
-    checkpointing: bool = Field(
-        False, description="keep no states inside the layers, compute them again: less memory, more time"
+    checkpointing: bool | None = Field(
+        None,
+        description="compute states inside layers again: less memory, more time (where --method.bits is)",
     )
 
 
@@ -133,7 +134,8 @@ class Method(ABC):
     def start_training(self, backbone: Transformer, cut: int) -> None:
         """Dropout on where it belongs, above the cut; states are kept, or computed again."""
         self.set_dropout(backbone, cut)
-        if getattr(self.settings, "checkpointing", False):
+        asked: bool | None = getattr(self.settings, "checkpointing", None)
+        if self.bits is not None if asked is None else asked:
             backbone.recompute(cut)
 
     def turns(self, backbone: Transformer, seed: int) -> Callable[[int], None] | None:

@@ -56,6 +56,7 @@ RATES = {
     "hra": 2e-3, "road": 5e-3, "tinylora": 1e-2, "unilora": 1e-2, "beft": 4e-3,
     "osf": 1e-4, "pissa": 1e-3, "olora": 1e-3, "c3a": 2e-2,
 }  # fmt: skip
+EPOCHS = {"prefix_tuning": 8}  # on about a thousand rows, where five are too few
 # Those that want many steps of 16 rows: epochs on some hundreds of rows, and the head's rate, as they were
 # searched together (benchmarks/results/recipes.json).
 SMALL_STEPS = {"vera": (6, 8e-2), "waveft": (6, 2e-4), "prompt_tuning": (8, 2e-3)}
@@ -139,7 +140,10 @@ class Tuner(Injected):
         if self.tuner == "lora":
             epochs = 2 if num_rows >= 3000 else 3 if num_rows >= MANY_ROWS else 8 if num_rows >= 200 else 20
         else:
-            epochs = 3 if num_rows >= 3000 else 5 if num_rows >= MANY_ROWS else 10 if num_rows >= 200 else 20
+            many = EPOCHS.get(self.name, 5)
+            epochs = (
+                3 if num_rows >= 3000 else many if num_rows >= MANY_ROWS else 10 if num_rows >= 200 else 20
+            )
         rate, of_head, batch_rows = RATES.get(self.name, 2e-3), 2e-3, 32
         if self.name in SMALL_STEPS:
             few, of_head = SMALL_STEPS[self.name]
