@@ -30,7 +30,7 @@ MAX_LENGTH = 128
 OURS: dict[str, list[str]] = {
     "head": ["--method", "head"],
     "side": ["--method", "side"],
-    "side1": ["--method", "side", "--train.epochs", "1"],
+    "side1": ["--method", "side", "--train.epochs", "1", "--train.batch-rows", "32"],
     "lora": ["--method", "lora"],
     "lora2": ["--method", "lora", "--train.epochs", "2"],
     "lora_mean": [
