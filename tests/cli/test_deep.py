@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from lightune.core.progress import Show
+from lightune.request import Request
+from lightune.steps import deep
+from lightune.steps.prepare import FEW_ROWS
 from tests.cli.running import Ended, lightune, plain
 from tests.making import TinyModel, sentences, write_csv
 
@@ -43,6 +47,7 @@ def test_alike_rows_are_found(looked: tuple[Path, Ended]) -> None:
     assert (folder / "found.html").read_text(encoding="utf-8").count("<tr") > 3
     counts = ended.json["deep"]["counts"]
     assert sum(counts.values()) == len(ended.json["deep"]["findings"])
+    assert ended.json["deep"]["network"] == "head"
 
 
 @pytest.mark.skipif(HAS_CLEANLAB, reason="cleanlab is installed")
@@ -62,6 +67,18 @@ def test_wrong_labels_are_among_the_findings(minilm: Path, tmp_path: Path) -> No
     ended = lightune(*words, folder=tmp_path)
     assert ended.code == 0, ended.err
     assert wrong <= set(found_rows(tmp_path, "label_error"))
+
+
+@pytest.mark.parametrize(("seconds", "network"), [(900.0, "full"), (-1.0, "side")])
+def test_a_network_that_takes_too_long_gives_way(
+    seconds: float, network: str, tiny: TinyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deep, "MOST_SECONDS", seconds)
+    data = write_csv(tmp_path / "data.csv", sentences(FEW_ROWS))
+    groups = {"train": {"epochs": "1"}}
+    asked = Request(data=str(data), model=str(tiny("bert")), groups=groups)
+    found = deep.look_deeper(asked, str(tmp_path / "found.csv"), Show(is_quiet=True))["deep"]
+    assert found["network"] == network
 
 
 def test_excluded_rows_are_not_trained_on(looked: tuple[Path, Ended], tiny: TinyModel) -> None:

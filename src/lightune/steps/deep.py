@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from lightune import methods
+from lightune.backbones.source import Source
 from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
@@ -40,14 +41,15 @@ from lightune.steps.states import states_of
 from lightune.tasks.base import softmax
 
 TASKS = ("classify", "pair", "multilabel", "regress")
-FOLDS = 5
-LEAST_ROWS = 40  # to train on four fifths of
+FOLDS = 3
+LEAST_ROWS = 40  # to train on two thirds of
 SMALL_GROUP = 20  # rows: an accuracy measured on fewer is known to no better than 20 points
 MOST_GROUPS = 20  # a column with more values does not name groups
 NETWORK_WEIGHT = 3.0  # of its opinion, the cheap ones having 1 each
-# A network that would take longer gives way to a cheaper one, which finds far less: a side network instead of
-# LoRA has an average precision of 0.33 (movies, 5% flipped, 2026-11).
-MOST_SECONDS = 600.0
+# What doubts labels, the best first (movies, 5% flipped, docs/log.md 2026-11-26); one that would take longer
+# than this gives way to the next.
+NETWORKS = ("full", SLOW_BUT_SURE, FEW_ROWS_METHOD)
+MOST_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,7 @@ def look_deeper(request: Request, output: str | None, show: Show) -> dict[str, A
     source = choose_model(own, gathered, show)
     found: list[Finding] = []
     skipped: list[str] = []
-    method = _method(own, gathered, SLOW_BUT_SURE if len(gathered.train) >= FEW_ROWS else FEW_ROWS_METHOD)
-    prepared = prepare(own, gathered, source, method, show)
-    if own.method == "auto" and (seconds := _seconds(own, prepared, gathered)) > MOST_SECONDS:
-        show.note(f"{method.name} would take {seconds:.0f} s: {FEW_ROWS_METHOD} takes its place")
-        method = _method(own, gathered, FEW_ROWS_METHOD)
-        prepared = prepare(own, gathered, source, method, show)
+    prepared = _network(own, gathered, source, show)
     states = states_of(prepared, own, show, _upper_depths(prepared))
     found += _alike(Looked(gathered, prepared, directions(states[-1])))
     if reason := _why_not_labels(gathered):
@@ -96,7 +93,11 @@ def look_deeper(request: Request, output: str | None, show: Show) -> dict[str, A
         show.warn(reason)
     found += _small_groups(own, gathered, show)
     seconds = time.perf_counter() - began
-    result["deep"] = _kept(found, gathered, request, output) | {"skipped": skipped, "seconds": seconds}
+    result["deep"] = _kept(found, gathered, request, output) | {
+        "skipped": skipped,
+        "network": prepared.method.name,
+        "seconds": seconds,
+    }
     return result
 
 
@@ -119,11 +120,21 @@ def _why_not_labels(gathered: Gathered) -> str:
     return ""
 
 
-def _method(request: Request, gathered: Gathered, usual: str) -> Method:
-    """The method asked for, or the usual one."""
-    name = usual if request.method == "auto" else request.method_name
-    kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
-    return kind(request.method_settings(name), head_of(kind, request, gathered.task))
+def _network(request: Request, gathered: Gathered, source: Source, show: Show) -> Prepared:
+    """Ready to train: the method asked for, or the first of `NETWORKS` that has the rows and the time."""
+    names = [request.method_name]
+    if request.method == "auto":
+        names = list(NETWORKS) if len(gathered.train) >= FEW_ROWS else [FEW_ROWS_METHOD]
+    for name in names:
+        kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
+        method = kind(request.method_settings(name), head_of(kind, request, gathered.task))
+        prepared = prepare(request, gathered, source, method, show)
+        seconds = _seconds(request, prepared, gathered)
+        if seconds <= MOST_SECONDS:
+            break
+        if name != names[-1]:
+            show.note(f"{name} would take {seconds:.0f} s: a cheaper network takes its place")
+    return prepared
 
 
 def _seconds(request: Request, prepared: Prepared, gathered: Gathered) -> float:
