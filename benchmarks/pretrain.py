@@ -115,7 +115,7 @@ def continued(asked: argparse.Namespace) -> None:
                     data, model=model, method=method, test=str(folder / "test.csv"), seed=seed,
                     output=str(folder / "fine"), overwrite=True,
                 )  # fmt: skip
-                metrics = json.loads((Path(trained.folder) / "metrics.json").read_text())["test"]
+                metrics = json.loads((Path(trained.folder) / "metrics.json").read_text())["metrics"]["test"]
                 found.setdefault((method, name), []).append(metrics["accuracy"])
                 record = {"part": "continued", "method": method, "model": name, "seed": seed}
                 keep({**record, "accuracy": metrics["accuracy"]})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightune.core.machine import return_freed
 from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.engine.batches import reading_batches
 
@@ -59,6 +60,7 @@ def in_order(
     """
     import torch
 
+    return_freed()  # what training has left behind
     rows = np.asarray(rows, dtype=np.int64)
     place = {int(row): number for number, row in enumerate(rows)}
     found: NDArray[Any] | None = None
