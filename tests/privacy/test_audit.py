@@ -61,16 +61,16 @@ def test_margins_and_exposure() -> None:
 
 @pytest.fixture(scope="module")
 def runs(tiny, tmp_path_factory) -> tuple[Path, Path, Path]:
-    """A head that has learnt random labels by heart, the same privately, and their synthetic data."""
+    """A model that has learnt random labels by heart, the same privately, and their synthetic data."""
     folder = tmp_path_factory.mktemp("audit")
     random = np.random.default_rng(0)
     words = [f"{a}{b}" for a in "sun moon tree river stone cloud".split() for b in ("", "s", "y", "er")]
     lines = [f"{' '.join(random.choice(words, 9))},{random.integers(2)}" for _ in range(240)]
     data = folder / "synthetic.csv"
     data.write_text("text,label\n" + "\n".join(lines) + "\n")
-    known = {"model": str(tiny("bert")), "method": "side"}
+    known = {"model": str(tiny("bert")), "method": "full"}
     settings = {"data": {"test_fraction": "0.4", "validation_fraction": "0"}}
-    train = {"epochs": "60", "learning_rate": "0.01", "batch_rows": "16"}
+    train = {"epochs": "60", "learning_rate": "0.002", "batch_rows": "16"}
     lightune.train(data, output=str(folder / "usual"), groups={**settings, "train": train}, **known)
     private = {**settings, "privacy": {"epsilon": "2"}, "train": {"epochs": "2", "batch_rows": "64"}}
     lightune.train(data, output=str(folder / "private"), groups=private, **known)

@@ -48,7 +48,12 @@ class LayeredSettings(MethodSettings):
 
 @dataclass(frozen=True)
 class Recipe:
-    """Defaults that suit a method; the person's own `--train.*` settings come before them."""
+    """Defaults that suit a method; the person's own `--train.*` settings come before them.
+
+    Attributes:
+        stops_early: whether epochs that bring nothing on the validation rows end the training; where they
+            cost next to nothing, the best is kept of all.
+    """
 
     learning_rate: float
     head_learning_rate: float
@@ -56,6 +61,7 @@ class Recipe:
     schedule: Schedule
     reason: str
     batch_rows: int = 32
+    stops_early: bool = True
 
 
 class Method(ABC):

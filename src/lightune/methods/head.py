@@ -54,7 +54,8 @@ class Head(Method):
     def recipe(self, num_rows: int) -> Recipe:
         """Cheap epochs on cached features, at a rate that few rows bear too."""
         reason = "a head on frozen features learns fast and cheaply"
-        return Recipe(1e-3, 1e-3, EPOCHS if num_rows >= MANY_ROWS else 2 * EPOCHS, "cosine", reason)
+        epochs = EPOCHS if num_rows >= MANY_ROWS else 2 * EPOCHS
+        return Recipe(1e-3, 1e-3, epochs, "cosine", reason, stops_early=False)
 
     def private_recipe(self, num_rows: int) -> Recipe:
         """Ten times the rate: DP-SGD on 6,400 movie sentences was best so (docs/log.md, 2026-11-25)."""

@@ -19,7 +19,7 @@ from lightune.engine.checkpoint import Progress
 from lightune.engine.loop import Descent, Together, Work, fit
 from lightune.engine.optimizers import KINDS
 from lightune.engine.predict import READ_TOKENS, logits_of, settle
-from lightune.methods.base import Method
+from lightune.methods.base import Method, Recipe
 from lightune.request import Request
 from lightune.steps.gather import Gathered
 from lightune.steps.later import with_lower_part_frozen
@@ -66,7 +66,7 @@ def resolve_descent(
         warmup=asked.warmup,
         weight_decay=asked.weight_decay,
         clip=0.0 if is_private else asked.clip,  # a private step clips row by row
-        patience=_patience_of(request),
+        patience=_patience_of(request, recipe),
         seed=request.seed,
         skip_below=skip_below_of(request, prepared, num_rows),
         later_layers=request.speed.later_layers,
@@ -78,12 +78,16 @@ def _told(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _patience_of(request: Request) -> int:
-    """What was asked for; by itself none where there is noise, and more where steps are small."""
+def _patience_of(request: Request, recipe: Recipe) -> int:
+    """What was asked for; by itself none where noise is or little to save, more where steps are small."""
     asked = request.train
     if "patience" in asked.model_fields_set:
         return asked.patience
-    return 0 if request.privacy.is_private else asked.patience * KINDS[asked.optimizer].more_epochs
+    return (
+        0
+        if request.privacy.is_private or not recipe.stops_early
+        else asked.patience * KINDS[asked.optimizer].more_epochs
+    )
 
 
 def _require_used(request: Request, method: Method) -> None:
