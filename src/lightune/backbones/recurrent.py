@@ -120,13 +120,21 @@ class RecurrentModel(RecurrentBase):
         attention_mask: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
         states: list[State] | None = None,
+        output_hidden_states: bool = False,
         **ignored: Any,
     ) -> Any:
-        """(B, T) ids -> (B, T, H). No token sees what stands behind it, so that padding needs no mask."""
+        """(B, T) ids -> (B, T, H). No token sees what stands behind it, so that padding needs no mask.
+
+        `output_hidden_states`: what enters each layer, and the last one's output, too.
+        """
         hidden = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
+        entering = []
         for layer in self.layers:
+            entering.append(hidden)
             hidden = layer(self.dropout(hidden), states)
-        return BaseModelOutput(last_hidden_state=self.dropout(hidden))
+        hidden = self.dropout(hidden)
+        kept = (*entering, hidden) if output_hidden_states else None
+        return BaseModelOutput(last_hidden_state=hidden, hidden_states=kept)
 
 
 class RecurrentForCausalLM(RecurrentBase):
