@@ -40,9 +40,9 @@ def test_comes_back_here_and_in_plain_peft(name: str, tiny: TinyModel, tmp_path:
     from peft import AutoPeftModelForSequenceClassification
     from transformers import AutoTokenizer
 
-    one = train_and_look(
-        tmp_path, tiny("bert", num_layers=2), TEXTS, method=name, groups={"train": {"epochs": 1}}
-    )
+    groups = {"train": {"epochs": 1}}
+    model = tiny("bert", num_layers=2)
+    one = train_and_look(tmp_path, model, TEXTS, method=name, head="standard", groups=groups)
     run = lightune.load(one.folder)
     assert np.abs(run.logits(TEXTS) - one.logits).max() < 1e-5
     labels = json.loads((one.folder / "labels.json").read_text(encoding="utf-8"))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from lightune.backbones.base import HeadSpec, Tap
 from lightune.backbones.transformer import Transformer
 from lightune.core.tokens import Tokens
 from lightune.engine.watch import Watch, watched_depth, with_states
 from lightune.evaluate.familiar import Region
-from tests.making import TinyModel
+from tests.making import TinyModel, sentences, train_tiny, write_csv
 
 SPEC = HeadSpec("AutoModelForSequenceClassification", 2, "single_label_classification", ("a", "b"))
 TEXTS = ["a b c d", "e", "f g h i j k l", "m n", "o p q"]
@@ -63,3 +66,20 @@ def test_watch_keeps_rows_and_distances_together(tiny: TinyModel) -> None:
     assert watch.summary() | {"share": 0} == {
         "rows": 6, "far": 2, "share": 0, "is_alarm": True, "first_rows": [1, 4],
     }  # fmt: skip
+
+
+def test_means_read_for_the_head_are_the_states_looked_at(tiny: TinyModel, tmp_path: Path) -> None:
+    """The region of a head's run is the same whether its means were stored or read again."""
+    rows = [(f"{text} {place}", label) for place, (text, label) in enumerate(sentences(600))]
+    data = write_csv(tmp_path / "data.csv", rows)
+    model = tiny("bert", num_layers=6)
+    regions = []
+    for name, cache in (("stored", {"dtype": "float32"}), ("read", {"off": True})):
+        groups = {"cache": cache, "train": {"epochs": 1}}
+        output = str(tmp_path / name)
+        train_tiny(tmp_path, model, data=str(data), method="head", output=output, groups=groups)
+        regions.append(load_file(tmp_path / name / "familiar.safetensors"))
+    stored, read = regions
+    assert stored.keys() == read.keys()
+    assert torch.allclose(stored["center"], read["center"], atol=1e-5)
+    assert torch.allclose(stored["numbers"], read["numbers"], rtol=1e-3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -71,3 +72,45 @@ def test_what_cannot_be_read_is_refused(
     groups = {"method": {"depths": depths}}
     with pytest.raises(UserError, match=message):
         train_and_look(tmp_path, tiny(kind), TEXTS, method="head", head=head, groups=groups)
+
+
+@pytest.mark.parametrize(("method", "rows"), [("lora", "pair"), ("prefix", "pair"), ("prompt", "classify")])
+def test_the_pooled_head_on_an_adapter_of_peft_reads_them_too(
+    method: str, rows: str, tiny: TinyModel, tmp_path: Path
+) -> None:
+    """What plain peft computes with the adapter, pooled and under the saved head, is what comes out here."""
+    from peft import AutoPeftModelForFeatureExtraction
+    from safetensors.torch import load_file
+    from transformers import AutoTokenizer
+
+    from lightune.backbones.heads import reduce_tokens
+
+    made, header, _ = task_rows(rows, 24)
+    texts = [one[:-1] for one in made[:5]]
+    data = write_csv(tmp_path / "data.csv", made, header)
+    model = tiny("bert", num_layers=6)
+    groups = {"train": {"epochs": 2}, "cache": {"off": True}}
+    one = train_and_look(
+        tmp_path, model, texts, data=str(data), task=rows, method=method, head="mean", groups=groups
+    )
+    run = lightune.load(one.folder)
+    assert np.abs(run.logits(texts) - one.logits).max() < 1e-5
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plain = AutoPeftModelForFeatureExtraction.from_pretrained(str(one.folder)).eval()
+    inputs = AutoTokenizer.from_pretrained(one.folder)(
+        [list(text) for text in texts] if rows == "pair" else [text for (text,) in texts],
+        padding=True,
+        return_tensors="pt",
+    )
+    head = load_file(one.folder / "head.safetensors")
+    if method != "lora":
+        inputs.pop("token_type_ids")
+    mask = inputs["attention_mask"]
+    with torch.no_grad():
+        states = plain(**inputs, output_hidden_states=True).hidden_states
+    pooled = torch.cat(
+        [reduce_tokens(states[depth][:, -mask.shape[1] :], mask, "mean") for depth in (2, 4, 6)], dim=-1
+    )
+    found = (pooled - head["center"]) / head["scale"] @ head["output.weight"].T + head["output.bias"]
+    assert np.abs(found.numpy() - one.logits).max() < 1e-5

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from lightune.core.tokens import Batch
 
 Reduction = Literal["tokens", "mean", "first", "last"]
+POOLED: frozenset[str] = frozenset({"mean", "first", "last"})  # a fixed pooling, of one or several depths
+USUAL_DEPTHS = 3  # four to six points more than the top alone on a frozen network (docs/log.md, 2026-11-26)
+
+
+def spread(depth: int, number: int) -> tuple[int, ...]:
+    """`number` depths of a network, evenly spaced, its top the last of them."""
+    return tuple(round(depth * (one + 1) / number) for one in range(number))
 
 
 @dataclass(frozen=True, order=True)

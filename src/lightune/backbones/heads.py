@@ -109,19 +109,29 @@ class Headed(nn.Module):
         return self.head(self.head.pool(hidden, inputs["attention_mask"]))  # type: ignore[no-any-return]
 
 
+class Prompted(Headed):
+    """A `Headed` on peft's wrapper that puts a prompt before the text, and that takes no token types."""
+
+    def forward(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """Logits (B, C), or (B, T, C) where nothing is pooled."""
+        inputs.pop("token_type_ids", None)
+        return super().forward(**inputs)
+
+
 def final_hidden(
     base: nn.Module, inputs: dict[str, torch.Tensor], depths: Sequence[int] = ()
 ) -> torch.Tensor:
     """(B, T, H): the output of a bare model; of its encoder alone where it has a decoder too.
 
-    With `depths` the states there, side by side: (B, T, len(depths) * H).
+    With `depths` the states there, side by side: (B, T, len(depths) * H). A prompt's own states, which come
+    first, are left out.
     """
     extra: dict[str, bool] = {"output_hidden_states": True} if depths else {}
     if getattr(base.config, "is_encoder_decoder", False):
         base, inputs = base.get_encoder(), {name: inputs[name] for name in ("input_ids", "attention_mask")}  # type: ignore[operator]
     elif getattr(base.config, "use_cache", False):
         extra["use_cache"] = False
-    output = base(**inputs, **extra)
+    output, length = base(**inputs, **extra), inputs["attention_mask"].shape[1]
     if not depths:
-        return output.last_hidden_state  # type: ignore[no-any-return]
-    return torch.cat([output.hidden_states[depth] for depth in depths], dim=-1)
+        return output.last_hidden_state[:, -length:]  # type: ignore[no-any-return]
+    return torch.cat([output.hidden_states[depth][:, -length:] for depth in depths], dim=-1)

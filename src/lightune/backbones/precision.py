@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["float32", "bfloat16"]
 FASTER = 1.25  # bfloat16 must win by so much to be worth its rounding
-TRIES = 3
+TRIES = 2
 SHORT_TOKENS = 128  # up to here plain products beat fused attention in bfloat16 training
 
 

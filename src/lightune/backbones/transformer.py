@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lightune.backbones.base import Backbone, HeadSpec, Tap
+from lightune.backbones.base import POOLED, USUAL_DEPTHS, Backbone, HeadSpec, Tap, spread
 from lightune.backbones.cut import entered_at, keeping, run_below
 from lightune.backbones.encode import Limits
 from lightune.backbones.few_bits import PACKING
@@ -340,6 +340,11 @@ class Transformer(Backbone):
                 if module.bias is not None:
                     module.bias.copy_(torch.from_numpy(prior))
                     prior = np.zeros_like(prior)  # of several outputs that are added up, one
+
+    def usual_depths(self, head: str) -> tuple[int, ...]:
+        """The depths that a pooled head reads by itself: the top alone of vectors and of a shared layer."""
+        pools = head in POOLED and not self.spec.is_vector and not self.structure.is_shared
+        return spread(self.depth, min(USUAL_DEPTHS, self.depth) if pools else 1)
 
     def merge(self) -> None:
         """Add an adapter's update to the weights, W + BA, where it has one: prediction then costs no more."""

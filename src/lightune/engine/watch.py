@@ -32,13 +32,18 @@ def watched_depth(backbone: Transformer) -> int:
 
 def unit_means(hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
     """hidden: (B, T, H) -> (examples, H): means over tokens and windows, of length 1."""
-    from torch.nn.functional import normalize
-
     from lightune.backbones.heads import reduce_tokens
 
     length = batch.attention_mask.shape[1]
     hidden = hidden.float()[:, -length:]  # what a prompt method puts in front is no text
-    return normalize(pool_windows(reduce_tokens(hidden, batch.attention_mask, "mean"), batch), dim=1)
+    return unit_vectors(reduce_tokens(hidden, batch.attention_mask, "mean"), batch)
+
+
+def unit_vectors(means: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """means: (B, H) of windows -> (examples, H) of length 1."""
+    from torch.nn.functional import normalize
+
+    return normalize(pool_windows(means.float(), batch), dim=1)
 
 
 def with_states(

@@ -65,20 +65,39 @@ class Injected(Method):
             backbone.model.get_submodule("head").requires_grad_(True)
 
     def inject(self, backbone: Transformer, wrap: Any) -> None:
-        """Wrap the network (or the base under lightune's own head) by peft, in place."""
+        """Wrap the network (or the base under lightune's own head) by peft, in place.
+
+        Where no layer is left out below a cut, a pooled head reads several depths, as that of `head` does.
+        """
+        depths = backbone.usual_depths(self.head) if self.frozen_depth(backbone.depth) == 0 else ()
+        if len(depths) > 1:
+            backbone.model.head.widen(depths)  # type: ignore[union-attr,operator]
         target = backbone.model.base if self.head != "standard" else backbone.model
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             backbone.peft_model = wrap(target)
         if backbone.peft_model.active_peft_config.is_prompt_learning:
-            if self.head != "standard":
-                problem = f"--method {self.name} needs the model's own head"
-                raise UserError(problem, hint="Add --head standard.")
             backbone.model.add_module("prompt_encoder", backbone.peft_model.prompt_encoder)
-            backbone.whole, backbone.splits_output = backbone.peft_model, False
+            backbone.whole, backbone.splits_output = self._prompted_whole(backbone), False
         else:
             backbone.bypass = backbone.peft_model.disable_adapter
         backbone.can_merge = self.can_merge
+
+    def _prompted_whole(self, backbone: Transformer) -> Any:
+        """What is called where a prompt goes in before the text: peft's wrapper, under a head of ours too.
+
+        Raises:
+            UserError: a head of ours reads the encoder alone, which peft puts no prompt into.
+        """
+        from lightune.backbones.heads import Prompted
+
+        if self.head == "standard":
+            return backbone.peft_model
+        config: Any = backbone.base.config
+        if getattr(config, "is_encoder_decoder", False):
+            problem = f"--method {self.name} needs the model's own head"
+            raise UserError(problem, hint="Add --head standard.")
+        return Prompted(backbone.peft_model, backbone.model.get_submodule("head"))  # type: ignore[arg-type]
 
     def save(self, backbone: Transformer, folder: Path) -> None:
         """A standard PEFT adapter folder, and the head beside it where it is lightune's own."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import Field
 
-from lightune.backbones.base import Reduction, Tap
+from lightune.backbones.base import POOLED, USUAL_DEPTHS, Reduction, Tap, spread
 from lightune.core.errors import UserError
 from lightune.methods.base import MANY_ROWS, Method, MethodSettings, Recipe, require_new_head
 
@@ -22,11 +22,7 @@ if TYPE_CHECKING:
     from lightune.backbones.transformer import Transformer
     from lightune.core.tokens import Batch
 
-POOLED = {"mean", "first", "last"}
 EPOCHS = 10
-USUAL_DEPTHS = (
-    3  # of a text with one answer: four to six points more than the top alone (docs/log.md, 2026-11-26)
-)
 
 
 class HeadSettings(MethodSettings):
@@ -52,16 +48,17 @@ class Head(Method):
     settings: HeadSettings
 
     def recipe(self, num_rows: int) -> Recipe:
-        """Cheap epochs on cached features, at a rate that few rows bear too."""
-        reason = "a head on frozen features learns fast and cheaply"
+        """Cheap epochs on cached features; many rows bear a lower rate (docs/log.md, 2026-11-26)."""
+        reason = f"a head on frozen features learns fast and cheaply; {num_rows} rows"
+        if num_rows >= 3000:
+            return Recipe(3e-4, 3e-4, EPOCHS - 2, "cosine", reason, stops_early=False)
         epochs = EPOCHS if num_rows >= MANY_ROWS else 2 * EPOCHS
         return Recipe(1e-3, 1e-3, epochs, "cosine", reason, stops_early=False)
 
     def private_recipe(self, num_rows: int) -> Recipe:
-        """Ten times the rate: DP-SGD on 6,400 movie sentences was best so (docs/log.md, 2026-11-25)."""
+        """A high rate: DP-SGD on 6,400 movie sentences was best so (docs/log.md, 2026-11-25)."""
         found = super().private_recipe(num_rows)
-        rate = 10 * found.learning_rate
-        return replace(found, learning_rate=rate, head_learning_rate=rate)
+        return replace(found, learning_rate=1e-2, head_learning_rate=1e-2)
 
     def frozen_depth(self, depth: int) -> int:
         """All of it."""
@@ -70,8 +67,7 @@ class Head(Method):
     def taps(self, depth: int) -> tuple[Tap, ...]:
         """One vector a text and depth where the pooling is fixed, all tokens where it is learnt."""
         reduction = cast(Reduction, self.head) if self.head in POOLED else "tokens"
-        number = min(self._num_depths, depth)
-        return tuple(Tap(round(depth * (one + 1) / number), reduction) for one in range(number))
+        return tuple(Tap(one, reduction) for one in spread(depth, min(self._num_depths, depth)))
 
     @property
     def _num_depths(self) -> int:
@@ -98,19 +94,18 @@ class Head(Method):
         Raises:
             UserError: the head, or the network, has not so many to read.
         """
-        asked, is_shared = self.settings.depths, backbone.structure.is_shared
-        pools = self.head in POOLED and not backbone.spec.is_vector
+        asked = self.settings.depths
         if asked is None:
-            number = min(USUAL_DEPTHS, backbone.depth) if pools and not is_shared else 1
+            number = len(backbone.usual_depths(self.head))
             self.settings = self.settings.model_copy(update={"depths": number})
         elif asked == 1:
             return
-        elif not pools:
+        elif self.head not in POOLED or backbone.spec.is_vector:
             hint = "Give --head mean, for a label a text, or leave --method.depths out."
             raise UserError(
                 "--method.depths needs a head that pools a text's tokens to one vector", hint=hint
             )
-        elif is_shared:
+        elif backbone.structure.is_shared:
             problem = "this model runs one layer many times, so that it cannot be read at several depths"
             raise UserError(problem, hint="Leave --method.depths out.")
         elif asked > backbone.depth:

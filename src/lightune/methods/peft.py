@@ -49,6 +49,8 @@ OF_LORA: dict[str, dict[str, Any]] = {
 # Of these, what is trained elsewhere opens here all the same.
 READABLE = frozenset({"adalora", "trainable_tokens", "shira", "frod", "cpt", "adaption_prompt"})
 PROMPTS = frozenset({"prompt_tuning", "p_tuning", "prefix_tuning"})
+# These turn a new pooler too slowly; a head on the means of several depths begins much nearer to the answer.
+HEADED = PROMPTS | {"fourierft", "vblora", "waveft"}
 # Learning rates by tuner: those with few or multiplied numbers need larger ones than LoRA's.
 RATES = {
     "ia3": 1e-2, "ln_tuning": 5e-3, "prompt_tuning": 1e-1, "p_tuning": 5e-3, "prefix_tuning": 2e-2,
@@ -56,10 +58,14 @@ RATES = {
     "hra": 2e-3, "road": 5e-3, "tinylora": 1e-2, "unilora": 1e-2, "beft": 4e-3,
     "osf": 1e-4, "pissa": 1e-3, "olora": 1e-3, "c3a": 2e-2,
 }  # fmt: skip
-EPOCHS = {"prefix_tuning": 8}  # on about a thousand rows, where five are too few
-# Those that want many steps of 16 rows: epochs on some hundreds of rows, and the head's rate, as they were
-# searched together (benchmarks/results/recipes.json).
-SMALL_STEPS = {"vera": (6, 8e-2), "waveft": (6, 2e-4), "prompt_tuning": (8, 2e-3)}
+# Those that want many steps of 16 rows: epochs on some hundreds of rows and on about a thousand, and the
+# head's rate, as they were searched together (benchmarks/results/recipes.json).
+SMALL_STEPS = {
+    "vera": (6, 5, 8e-2),
+    "waveft": (6, 5, 2e-4),
+    "prompt_tuning": (8, 5, 2e-3),
+    "prefix_tuning": (10, 6, 1e-3),
+}
 SIZES = (
     "block_size",
     "oft_block_size",
@@ -140,16 +146,16 @@ class Tuner(Injected):
         if self.tuner == "lora":
             epochs = 2 if num_rows >= 3000 else 3 if num_rows >= MANY_ROWS else 8 if num_rows >= 200 else 20
         else:
-            many = EPOCHS.get(self.name, 5)
-            epochs = (
-                3 if num_rows >= 3000 else many if num_rows >= MANY_ROWS else 10 if num_rows >= 200 else 20
-            )
+            epochs = 3 if num_rows >= 3000 else 5 if num_rows >= MANY_ROWS else 10 if num_rows >= 200 else 20
         rate, of_head, batch_rows = RATES.get(self.name, 2e-3), 2e-3, 32
         if self.name in SMALL_STEPS:
-            few, of_head = SMALL_STEPS[self.name]
-            batch_rows, epochs = 16, few if 200 <= num_rows < MANY_ROWS else epochs
+            few, many, of_head = SMALL_STEPS[self.name]
+            batch_rows = 16
+            if 200 <= num_rows < 3000:
+                epochs = many if num_rows >= MANY_ROWS else few
         reason = f"a rate that suits {self.name}; {num_rows} rows"
-        return Recipe(rate, of_head, epochs, "onecycle", reason, batch_rows=batch_rows)
+        waits = self.name == "prefix_tuning"  # its accuracy goes down before it goes up
+        return Recipe(rate, of_head, epochs, "onecycle", reason, batch_rows=batch_rows, stops_early=not waits)
 
     def frozen_depth(self, depth: int) -> int:
         """Prompts change what goes in, so that nothing can be cached."""
@@ -281,6 +287,8 @@ def variant(name: str) -> type[Tuner] | None:
             known |= {"paper": PAPERS.get(option, "as peft documents it"), "__module__": __name__}
             known["summary"] = SUMMARIES.get(option, f"peft's {tuner} with {_told(OF_LORA.get(option, {}))}")
             known["unfit"] = UNFIT.get(option, "")
+            if option in HEADED:
+                known["head"] = "mean"
             if option in PROMPTS:
                 known["kept"] = "nothing: the input changes"
                 known["apart"] = "a prompt that goes in before the text, which no weight holds"

@@ -27,6 +27,7 @@ from lightune.engine.activations import Filled
 from lightune.engine.plan import speeds_here
 from lightune.engine.predict import READ_TOKENS, Forward
 from lightune.engine.settings import CacheSettings
+from lightune.engine.watch import watched_depth
 from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
@@ -80,6 +81,7 @@ class Prepared:
     untouched: NDArray[Any] | None = None  # logits of the tested rows before training
     untouched_written: Written | None = None  # likewise the texts it wrote
     private: PrivateDescent | None = None  # how it is trained, where that is private
+    watched: Filled | None = None  # the stored means half way up, where nothing else is read there
 
     @property
     def tokens(self) -> Tokens:
@@ -151,6 +153,8 @@ def head_of(kind: type[Method], request: Request, task: Task) -> str:
         return _pooling_of(head, request)
     if not task.is_per_token or head == "standard":
         return head
+    if request.head == "auto" and kind.opens_with == "peft":
+        return "standard"  # so that peft alone opens it
     if request.head != "auto":
         hint = "Leave --head out, or give --head standard."
         raise UserError(
@@ -191,10 +195,12 @@ def read_frozen(
 ) -> None:
     """Read all texts through the frozen part, where there is one, and train from what is stored then."""
     backbone, taps, pace, cache = prepared.backbone, prepared.taps, prepared.pace, prepared.cache
-    read = tuple(dict.fromkeys([*taps, *_taps_to_come(backbone, others)]))
+    watched = _watched_taps(prepared)
+    read = tuple(dict.fromkeys([*taps, *watched, *_taps_to_come(backbone, others)]))
     if not is_storable(backbone, prepared.tokens, read, pace, cache):
-        read = taps  # what is to come goes without; the first contender need not
+        read, watched = taps, ()  # what is to come goes without; the first contender need not
     filled = read_once(backbone, prepared.tokens, read, pace, cache, gathered.decisions, show)
+    prepared.watched = filled.only(watched) if filled and watched else None
     filled = filled.only(taps) if filled else None
     if filled is not None:
         prepared.filled = filled
@@ -206,6 +212,13 @@ def read_frozen(
         rows, filled = np.arange(tokens.num_examples), None
     if gathered.start is None:
         fit_head(prepared.method, backbone, tokens, rows, taps, filled)
+
+
+def _watched_taps(prepared: Prepared) -> tuple[Tap, ...]:
+    """Means of the states that `predict` will look at: cheap to keep in a pass that keeps means anyway."""
+    depth = watched_depth(prepared.backbone)
+    keeps_means = all(tap.reduction != "tokens" for tap in prepared.taps)
+    return (Tap(depth, "mean"),) if keeps_means and depth < prepared.backbone.depth else ()
 
 
 def _taps_to_come(backbone: Transformer, others: Sequence[Method]) -> list[Tap]:

@@ -108,7 +108,7 @@ def read_once(
         show.warn("the disk is full: training goes on without stored activations")
         return None
     kept = f"{needed / 1e6:.1f} MB, {filled.num_read} read now, {filled.num_found} found"
-    where = ", ".join(str(tap.depth) for tap in taps)
+    where = ", ".join(str(depth) for depth in sorted({tap.depth for tap in taps}))
     decisions.add("activations", f"stored at depth {where} of {backbone.depth}", kept)
     return filled
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from lightune.backbones.base import Tap
 from lightune.core.tokens import Batch, Ints
-from lightune.engine.watch import unit_means, watched_depth, with_states
+from lightune.engine.watch import unit_means, unit_vectors, watched_depth, with_states
 from lightune.evaluate.familiar import Region, fit_region
 from lightune.evaluate.temperature import LEAST_ROWS, calibration_error, fit_temperature
 from lightune.steps.gather import Gathered
@@ -102,6 +102,9 @@ def _middle_states(prepared: Prepared, rows: Ints) -> np.ndarray:
     backbone.model.eval()
 
     def read(batch: Batch) -> torch.Tensor:
+        if prepared.watched is not None:
+            [means] = prepared.watched.read(batch).values()
+            return unit_vectors(means, batch)
         if stored is not None and tap.depth < backbone.depth:  # at the top a last normalisation is in it
             return unit_means(stored.read(batch), batch)
         return with_states(backbone, lambda one: method.forward(backbone, one), batch, stops=True)[1]
