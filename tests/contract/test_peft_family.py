@@ -18,7 +18,7 @@ from lightune.methods import peft as family
 from lightune.methods.base import Method
 from tests.contract.eight import learn_eight
 from tests.contract.test_round_trip import train_and_look
-from tests.making import TinyModel, sentences
+from tests.making import TinyModel, sentences, train_tiny
 
 QUICK = {"dora", "ia3", "vera", "prefix_tuning", "p_tuning", "oft", "ln_tuning", "fourierft"}
 ALL = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in family.variants()]
@@ -94,3 +94,22 @@ def test_a_tuner_on_the_top_layer_is_cached_below(tiny: TinyModel, tmp_path: Pat
     )
     assert fitted.prepared.cut == 1
     assert fitted.last < 0.5 * fitted.first
+
+
+@pytest.mark.parametrize("kind", ["distilbert", "electra", "albert", "gpt2"])
+def test_a_prompt_goes_into_any_network(kind: str, tiny: TinyModel, tmp_path: Path) -> None:
+    """Also where embeddings are narrower than the layers, and where sizes have names of their own."""
+    one = train_and_look(tmp_path, tiny(kind), TEXTS, method="prompt", groups={"train": {"epochs": 1}})
+    assert np.abs(lightune.load(one.folder).logits(TEXTS) - one.logits).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("prefix", "modernbert"), ("prefix", "albert"), ("prefix", "distilbert"), ("prompt", "t5")],
+)
+@pytest.mark.parametrize("head", ["auto", "standard"])
+def test_what_a_network_cannot_take_is_refused(
+    name: str, kind: str, head: str, tiny: TinyModel, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"peft cannot put|has no place"):
+        train_tiny(tmp_path, tiny(kind), method=name, head=head)

@@ -95,8 +95,8 @@ class Injected(Method):
             return backbone.peft_model
         config: Any = backbone.base.config
         if getattr(config, "is_encoder_decoder", False):
-            problem = f"--method {self.name} needs the model's own head"
-            raise UserError(problem, hint="Add --head standard.")
+            problem = f"--method {self.name} --head {self.head} has no place before an encoder's text"
+            raise UserError(problem, hint="Try --method lora, or head.")
         return Prompted(backbone.peft_model, backbone.model.get_submodule("head"))  # type: ignore[arg-type]
 
     def save(self, backbone: Transformer, folder: Path) -> None:

@@ -184,11 +184,19 @@ class Tuner(Injected):
             told["r"] = self.settings.rank
         if self.name in PROMPTS:
             told.pop("target_modules", None)
-            told["num_virtual_tokens"] = self.settings.tokens
+            told |= {"num_virtual_tokens": self.settings.tokens, **self._sizes(backbone)}
         if "feedforward_modules" in known:
             told["feedforward_modules"] = [path for path in paths if _narrows(backbone, path)]
         told |= _fitted(backbone, paths, known)
         return kind(**{**told, **self.fixed, **self.settings.options})
+
+    def _sizes(self, backbone: Transformer) -> dict[str, int]:
+        """Of a prompt's vectors: those of the embeddings, which may be narrower than the layers."""
+        if self.name == "prefix_tuning":
+            return {}
+        base: Any = backbone.base
+        sizes = {"num_layers": backbone.depth, "num_attention_heads": base.config.num_attention_heads}
+        return {"token_dim": base.get_input_embeddings().embedding_dim, **sizes}
 
     def _paths(self, backbone: Transformer) -> list[str]:
         """Where the tuner goes."""
@@ -214,6 +222,8 @@ class Tuner(Injected):
         """
         try:
             super().apply(backbone)
+            if self.name in PROMPTS:
+                _require_prompted(backbone)
         except UserError:
             raise
         except (ValueError, TypeError, NotImplementedError, AttributeError, RuntimeError, KeyError) as error:
@@ -221,6 +231,26 @@ class Tuner(Injected):
             kind = type(backbone.base).__name__
             hint = "Try --method lora, or head."
             raise UserError(f"peft cannot put {self.name} into {kind}: {first}", hint=hint) from None
+
+
+def _require_prompted(backbone: Transformer) -> None:
+    """Run two short texts, and see that the prompt has a part in the answer: some networks leave it out.
+
+    Raises:
+        ValueError: it has none, or the network cannot run with it.
+    """
+    import torch
+
+    prompts = [
+        one for one in backbone.model.get_submodule("prompt_encoder").parameters() if one.requires_grad
+    ]
+    try:
+        found = backbone.forward(backbone.two_texts())
+    except (RuntimeError, TypeError, ValueError, NotImplementedError):
+        raise ValueError("it does not take what goes in before the text") from None
+    changes = torch.autograd.grad(found.square().sum(), prompts, allow_unused=True)
+    if not any(one is not None and bool(one.any()) for one in changes):
+        raise ValueError("its answer does not depend on what goes in before the text")
 
 
 def _narrows(backbone: Transformer, path: str) -> bool:
