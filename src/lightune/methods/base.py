@@ -137,11 +137,16 @@ class Method(ABC):
         """Bits of a weight that the frozen part is stored in; None: as it is."""
         return getattr(self.settings, "bits", None)
 
+    @property
+    def is_recomputing(self) -> bool:
+        """States inside layers are computed again on the way back: by itself where few bits are stored."""
+        asked: bool | None = getattr(self.settings, "checkpointing", None)
+        return self.bits is not None if asked is None else asked
+
     def start_training(self, backbone: Transformer, cut: int) -> None:
         """Dropout on where it belongs, above the cut; states are kept, or computed again."""
         self.set_dropout(backbone, cut)
-        asked: bool | None = getattr(self.settings, "checkpointing", None)
-        if self.bits is not None if asked is None else asked:
+        if self.is_recomputing:
             backbone.recompute(cut)
 
     def turns(self, backbone: Transformer, seed: int) -> Callable[[int], None] | None:

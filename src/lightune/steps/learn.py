@@ -61,7 +61,7 @@ def resolve_descent(
         gathered.decisions.add("recipe", values, recipe.reason)
     return Descent(
         **known,  # type: ignore[arg-type]
-        batch_tokens=asked.batch_tokens or batch_tokens_of(prepared.backbone),
+        batch_tokens=asked.batch_tokens or batch_tokens_of(prepared.backbone, method),
         optimizer=asked.optimizer,
         warmup=asked.warmup,
         weight_decay=asked.weight_decay,
@@ -112,14 +112,17 @@ def skip_below_of(request: Request, prepared: Prepared, num_rows: int) -> float:
     return LEARNT if is_dear and num_rows >= MANY_ROWS else 0.0
 
 
-def batch_tokens_of(backbone: Transformer) -> int:
+def batch_tokens_of(backbone: Transformer, method: Method) -> int:
     """Padded tokens of a pass with gradients: few fill a processor's caches, many keep a GPU busy.
 
-    Vectors get more, since a step of several passes has to run them twice (`Together`).
+    Vectors get more, since a step of several passes has to run them twice (`Together`); a person who wants
+    layers computed again wants little memory, and gets a quarter.
     """
     if backbone.device != "cpu":
         return TOKENS_ON_GPU
-    return TOKENS_OF_VECTORS if backbone.spec.is_vector else TOKENS_ON_CPU
+    if backbone.spec.is_vector:
+        return TOKENS_OF_VECTORS
+    return TOKENS_ON_CPU // 4 if method.is_recomputing else TOKENS_ON_CPU
 
 
 def learn(
