@@ -1,10 +1,10 @@
 """A decoder's upper layers on stored activations against PEFT LoRA on all of them: seconds, perplexity.
 
-SmolLM2 answers ChatterBot's prompts. Both sides train LoRA of rank 8 on every linear map, on the same replies,
-and are judged by perplexity on the same held-out ones. Ours trains the upper layers alone, in the first epoch
-too (--first top) or from the second on, all of them in the first (--first all: --speed.later-layers). An
-epoch is counted from the second on, with its share of the one reading of the frozen layers and of
-validation; the peer's epochs are all alike and validate nothing.
+SmolLM2 answers ChatterBot's prompts. Both sides train LoRA of rank 8 on every linear map, on the same
+replies, and are judged by perplexity on the same held-out ones. Ours trains the upper layers alone, in the
+first epoch too (--first top) or from the second on, all of them in the first (--first all:
+--speed.later-layers). An epoch is counted from the second on, with its share of the one reading of the frozen
+layers and of validation; the peer's epochs are all alike and validate nothing.
 
 python benchmarks/decoder.py --seeds 0
 """

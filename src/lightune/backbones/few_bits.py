@@ -1,7 +1,7 @@
 """The frozen part in 4 or 8 bits a weight, by bitsandbytes, whose kernels run on processors and GPUs.
 
 4 bits: NormalFloat in blocks of 64 with scales that are quantised again (QLoRA, Dettmers et al. 2023,
-arXiv:2305.14314, section 3), multiplied in float32; maps to fewer numbers than they read stay as they are.
+arXiv:2305.14314, section 3), multiplied in float32; maps that write what a layer adds stay as they are.
 8 bits: one scale a row (LLM.int8(), Dettmers et al. 2022, arXiv:2208.07339), multiplied with states that are
 rounded too.
 """
@@ -12,14 +12,15 @@ from typing import Any
 
 from lightune.core.errors import missing_extra
 
-PACKING = 2  # counts up when something else is packed: activations are stored of one packing
+PACKING = 3  # counts up when something else is packed: activations are stored of one packing
 
 
 def packing(wanted: Any, source: str, bits: int) -> Any:
     """Transformers' configuration of the packing: linear maps inside the layers, and nothing else.
 
     Of 4 bits, those that narrow (the way back from the feed-forward part, keys and values of grouped
-    queries) are left out: rounding them costs most of what rounding all does (docs/log.md, 2026-11-26).
+    queries) and the way out of the attention are left out: rounding them costs most of what rounding all does
+    (docs/log.md, 2026-11-26).
 
     Args:
         wanted: the transformers class that will load `source`.
@@ -34,7 +35,7 @@ def packing(wanted: Any, source: str, bits: int) -> Any:
         import bitsandbytes  # noqa: F401 - transformers imports it by name
     except ImportError:
         raise missing_extra("bitsandbytes", "bits") from None
-    left = _left_out(wanted, source, keeps_narrowing=bits == 4)
+    left = _left_out(wanted, source, keeps_fragile=bits == 4)
     if bits == 8:
         return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=left)
     return BitsAndBytesConfig(
@@ -56,8 +57,8 @@ def keep_float32(model: Any) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def _left_out(wanted: Any, source: str, *, keeps_narrowing: bool) -> list[str]:
-    """Names of the linear maps that are in no layer: heads, poolers, outputs; and of those that narrow."""
+def _left_out(wanted: Any, source: str, *, keeps_fragile: bool) -> list[str]:
+    """Names of the linear maps that are in no layer (heads, poolers), and of the fragile."""
     import torch
     from torch import nn
     from transformers import AutoConfig
@@ -65,10 +66,19 @@ def _left_out(wanted: Any, source: str, *, keeps_narrowing: bool) -> list[str]:
     config = AutoConfig.from_pretrained(source)
     with torch.device("meta"):
         model = wanted.from_config(config)
-    lists = tuple(f"{name}." for name, module in model.named_modules() if isinstance(module, nn.ModuleList))
-    return [
-        name
+    layers = [
+        f"{name}.{number}."
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear)
-        and (not name.startswith(lists) or (keeps_narrowing and module.in_features > module.out_features))
+        if isinstance(module, nn.ModuleList)
+        for number in range(len(module))
     ]
+    linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    left = [name for name in linear if not name.startswith(tuple(layers))]
+    if keeps_fragile:
+        for layer in layers:
+            inside = [name for name in linear if name.startswith(layer)]
+            left += [name for name in inside if linear[name].in_features > linear[name].out_features]
+            # Networks define queries, keys and values before the way out.
+            square = [name for name in inside if linear[name].in_features == linear[name].out_features]
+            left += square[-1:]
+    return list(dict.fromkeys(left))
