@@ -56,6 +56,33 @@ def test_states_computed_again_give_the_same_losses(
     assert np.abs(np.array(one) - np.array(other)).max() < 1e-5
 
 
+def test_layers_run_again_with_the_attention_they_ran_with(tiny: TinyModel) -> None:
+    """Short texts in bfloat16 take another attention kernel, chosen by a context that the way back leaves."""
+    import torch
+
+    from lightune.backbones.base import HeadSpec
+    from lightune.backbones.precision import attending, computing
+    from lightune.backbones.transformer import Transformer
+
+    spec = HeadSpec("AutoModelForSequenceClassification", 2, "single_label_classification", ("a", "b"))
+    source = str(tiny("bert", num_layers=2))
+    found = []
+    for is_recomputed in (False, True):
+        backbone = Transformer.load(source, spec, head="standard", identifier="x", digest="x")
+        torch.manual_seed(0)
+        backbone.set_training(0)
+        backbone.model.eval()
+        if is_recomputed:
+            backbone.recompute(0)
+        batch = backbone.two_texts()
+        with computing("bfloat16", "cpu"), attending("bfloat16", "cpu", batch):
+            loss = backbone.forward(batch).float()[:, 0].sum()
+        loss.backward()
+        found.append([one.grad for one in backbone.layers()[0].parameters()])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_fewer_states_are_kept(tiny: TinyModel) -> None:
     """Numbers that the backward pass waits for, counted: hardly more than the layers' inputs."""
     import torch

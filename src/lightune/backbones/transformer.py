@@ -29,9 +29,9 @@ from lightune.backbones.loading import (
     not_a_writer,
     writes_from_encoder,
 )
+from lightune.backbones.recompute import run_again_later
 from lightune.backbones.structure import find_structure
 from lightune.backbones.two_sides import encode_two_sides, narrow, two_sided_inputs, widen, written_places
-from lightune.core.machine import return_freed
 
 if TYPE_CHECKING:
     from lightune.core.tokens import Batch
@@ -217,22 +217,13 @@ class Transformer(Backbone):
     def recompute(self, cut: int) -> None:
         """Layers above the cut keep their input alone, and run again for the backward pass.
 
-        Chen et al. 2016, arXiv:1604.06174. Transformers recomputes in layers that train: the layer is told
-        so, the parts inside (dropout) stay as they are.
+        Transformers recomputes in layers that train: the layer is told so, the parts inside (dropout) stay
+        as they are.
         """
-        from torch.utils.checkpoint import checkpoint
-
-        def again(function: Any, *given: Any, **named: Any) -> Any:
-            def run(*inputs: Any, **options: Any) -> Any:
-                return_freed()  # what the layer before has used
-                return function(*inputs, **options)
-
-            return checkpoint(run, *given, use_reentrant=False, **named)
-
         for layer in self.layers()[cut:]:
             known: Any = layer
             known.gradient_checkpointing = True
-            known._gradient_checkpointing_func = again
+            known._gradient_checkpointing_func = run_again_later
             known.training = True
 
     def below(self, batch: Batch, taps: Sequence[Tap]) -> Mapping[Tap, torch.Tensor]:

@@ -32,7 +32,7 @@ from lightune.tasks.base import Task
 TOKENS_ON_CPU, TOKENS_ON_GPU = 768, 8192
 LEARNT = 0.05  # a loss: the right answer has a probability of 95%
 MANY_ROWS = 1000  # few rows are gone through often, and their answers must become surer than that
-TOKENS_OF_VECTORS = 2048  # a step of more pieces than one runs twice
+TOKENS_OF_FEW = 2048  # the side network, 4,000 movie sentences: 17% less time than in passes of 1,024
 
 
 def resolve_descent(
@@ -62,7 +62,7 @@ def resolve_descent(
         gathered.decisions.add("recipe", values, recipe.reason)
     return Descent(
         **known,  # type: ignore[arg-type]
-        batch_tokens=asked.batch_tokens or batch_tokens_of(prepared.backbone, method),
+        batch_tokens=asked.batch_tokens or batch_tokens_of(prepared),
         optimizer=asked.optimizer,
         warmup=asked.warmup,
         weight_decay=asked.weight_decay,
@@ -113,17 +113,19 @@ def skip_below_of(request: Request, prepared: Prepared, num_rows: int) -> float:
     return LEARNT if is_dear and num_rows >= MANY_ROWS else 0.0
 
 
-def batch_tokens_of(backbone: Transformer, method: Method) -> int:
+def batch_tokens_of(prepared: Prepared) -> int:
     """Padded tokens of a pass with gradients: few fill a processor's caches, many keep a GPU busy.
 
-    Vectors get more, since a step of several passes has to run them twice (`Together`); a person who wants
-    layers computed again wants little memory, and gets a quarter.
+    Where all layers are frozen, what trains is small and wants larger passes; vectors too, since a step of
+    several passes has to run them twice (`Together`). A person who wants layers computed again wants little
+    memory, and gets a quarter.
     """
+    backbone = prepared.backbone
     if backbone.device != "cpu":
         return TOKENS_ON_GPU
-    if backbone.spec.is_vector:
-        return TOKENS_OF_VECTORS
-    return TOKENS_ON_CPU // 4 if method.is_recomputing else TOKENS_ON_CPU
+    if backbone.spec.is_vector or prepared.cut == backbone.depth:
+        return TOKENS_OF_FEW
+    return TOKENS_ON_CPU // 4 if prepared.method.is_recomputing else TOKENS_ON_CPU
 
 
 def learn(
