@@ -36,9 +36,9 @@ def _attention_kernels() -> list[Any]:
     from torch.nn.attention import SDPBackend
 
     allowed = {
-        SDPBackend.FLASH_ATTENTION: cuda.flash_sdp_enabled(),
-        SDPBackend.EFFICIENT_ATTENTION: cuda.mem_efficient_sdp_enabled(),
-        SDPBackend.MATH: cuda.math_sdp_enabled(),
-        SDPBackend.CUDNN_ATTENTION: cuda.cudnn_sdp_enabled(),
+        SDPBackend.FLASH_ATTENTION: cuda.flash_sdp_enabled(),  # type: ignore[no-untyped-call]
+        SDPBackend.EFFICIENT_ATTENTION: cuda.mem_efficient_sdp_enabled(),  # type: ignore[no-untyped-call]
+        SDPBackend.MATH: cuda.math_sdp_enabled(),  # type: ignore[no-untyped-call]
+        SDPBackend.CUDNN_ATTENTION: cuda.cudnn_sdp_enabled(),  # type: ignore[no-untyped-call]
     }
     return [kernel for kernel, is_allowed in allowed.items() if is_allowed]
