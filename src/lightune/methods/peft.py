@@ -319,7 +319,7 @@ def variant(name: str) -> type[Tuner] | None:
             known |= {"paper": PAPERS.get(option, "as peft documents it"), "__module__": __name__}
             known["summary"] = SUMMARIES.get(option, f"peft's {tuner} with {_told(OF_LORA.get(option, {}))}")
             known["unfit"] = UNFIT.get(option, "")
-            if option not in OWN_HEADED:
+            if option not in OWN_HEADED | READABLE:
                 known["head"] = "mean"
             if option in PROMPTS:
                 known["kept"] = "nothing: the input changes"
