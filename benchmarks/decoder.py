@@ -32,11 +32,14 @@ from benchmarks.peers import training_arguments
 FILE = RESULTS / "decoder.json"
 MODEL, TEST_ROWS, BATCH_ROWS, MAX_LENGTH = "smollm2", 160, 16, 128
 RATE = 2e-3
-# Ours with all layers in the first epoch: chosen on seed 0, 2026-11-27 (docs/log.md).
-STEPS = ["--train.learning-rate", "1.5e-3", "--train.batch-rows", "8", "--train.schedule", "linear"]
-OURS = {
-    "all": ["--speed.later-layers", *STEPS, "--method.dropout", "0.1"],
-    "top": ["--method.layers"],
+LAYERS = {"all": "--speed.later-layers", "top": "--method.layers"}
+# Ours, chosen on seed 0 where all layers train in the first epoch, 2026-11-27 (docs/log.md).
+RECIPES = {
+    "all": [
+        *("--train.learning-rate", "1.5e-3", "--train.batch-rows", "8"),
+        *("--train.schedule", "linear", "--method.dropout", "0.1"),
+    ],
+    "top": [],
 }
 
 
@@ -117,15 +120,15 @@ def _perplexity(model: Any, rows: Any) -> float:
     return math.exp(total / number)
 
 
-def ours(train: str, test: str, epochs: int, seed: int, layers: list[str]) -> dict[str, Any]:
-    """`lightune train` with the flags `layers`: {perplexity, epoch_seconds}."""
+def ours(train: str, test: str, epochs: int, seed: int, flags: list[str]) -> dict[str, Any]:
+    """`lightune train` with `flags`: {perplexity, epoch_seconds}."""
     from lightune.core.paths import cache_folder
 
     known = cache_folder()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "models").symlink_to(known / "models")
         command = [sys.executable, "-m", "lightune", "train", train, "--test", test, "--model", MODEL]
-        command += ["--task", "instruct", "--method", "lora", "--json", "--quiet", *layers]
+        command += ["--task", "instruct", "--method", "lora", "--json", "--quiet", *flags]
         command += ["--train.epochs", str(epochs), "--train.patience", "0", "--seed", str(seed)]
         command += ["--data.max-length", str(MAX_LENGTH), "--output", f"{folder}/run"]
         environment = {**os.environ, "LIGHTUNE_CACHE": folder}
@@ -151,18 +154,18 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--peer-epochs", type=int, default=3)
     parser.add_argument("--layers", type=int, default=8)
-    parser.add_argument("--first", choices=list(OURS), default="all")
+    parser.add_argument("--first", choices=list(LAYERS), default="all")
     parser.add_argument("--peer", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.peer:
         print(json.dumps(peer(asked.peer[0], asked.peer[1], asked.epochs, asked.seeds[0])))
         return
+    flags = [LAYERS[asked.first], str(asked.layers), *RECIPES[asked.first]]
     found: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
     with tempfile.TemporaryDirectory() as name:
         train, test = map(str, write_parts(Path(name)))
         for seed in asked.seeds:
-            flag, *more = OURS[asked.first]
-            found["ours"].append(ours(train, test, asked.epochs, seed, [flag, str(asked.layers), *more]))
+            found["ours"].append(ours(train, test, asked.epochs, seed, flags))
             print("ours", seed, found["ours"][-1], flush=True)
             command = [sys.executable, __file__, "--peer", train, test, "--epochs", str(asked.peer_epochs)]
             ended = subprocess.run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,6 +16,9 @@ from lightune.steps import keep
 from tests.cli.running import lightune as command
 from tests.foreign import TEXTS
 from tests.making import TinyModel, task_rows, train_tiny, write_csv
+
+if TYPE_CHECKING:
+    from lightune.backbones.transformer import Transformer
 
 PAIRS = [(text,) for text in TEXTS]
 
@@ -56,25 +59,33 @@ def test_states_computed_again_give_the_same_losses(
     assert np.abs(np.array(one) - np.array(other)).max() < 1e-5
 
 
+def a_backbone(source: Path | str, *, is_recomputed: bool) -> Transformer:
+    """A network with a new head, the same each time, whose layers train."""
+    import torch
+
+    from lightune.backbones.base import HeadSpec
+    from lightune.backbones.transformer import Transformer
+
+    torch.manual_seed(0)
+    spec = HeadSpec("AutoModelForSequenceClassification", 2, "single_label_classification", ("a", "b"))
+    backbone = Transformer.load(str(source), spec, head="standard", identifier="x", digest="x")
+    backbone.set_training(0)
+    if is_recomputed:
+        backbone.recompute(0)
+    return backbone
+
+
 def test_layers_run_again_with_the_attention_they_ran_with(tiny: TinyModel) -> None:
     """Short texts in bfloat16 take another attention kernel, chosen by a context that the way back leaves."""
     import torch
 
-    from lightune.backbones.base import HeadSpec
     from lightune.backbones.precision import attending, computing
-    from lightune.backbones.transformer import Transformer
 
-    spec = HeadSpec("AutoModelForSequenceClassification", 2, "single_label_classification", ("a", "b"))
-    source = str(tiny("bert", num_layers=2))
     found = []
     for is_recomputed in (False, True):
-        backbone = Transformer.load(source, spec, head="standard", identifier="x", digest="x")
-        torch.manual_seed(0)
-        backbone.set_training(0)
-        backbone.model.eval()
-        if is_recomputed:
-            backbone.recompute(0)
+        backbone = a_backbone(tiny("bert", num_layers=2), is_recomputed=is_recomputed)
         batch = backbone.two_texts()
+        torch.manual_seed(0)  # of the dropout
         with computing("bfloat16", "cpu"), attending("bfloat16", "cpu", batch):
             loss = backbone.forward(batch).float()[:, 0].sum()
         loss.backward()
@@ -87,18 +98,9 @@ def test_fewer_states_are_kept(tiny: TinyModel) -> None:
     """Numbers that the backward pass waits for, counted: hardly more than the layers' inputs."""
     import torch
 
-    from lightune.backbones.base import HeadSpec
-    from lightune.backbones.transformer import Transformer
-
-    spec = HeadSpec("AutoModelForSequenceClassification", 2, "single_label_classification", ("a", "b"))
     found = []
     for is_recomputed in (False, True):
-        backbone = Transformer.load(
-            str(tiny("bert", num_layers=4)), spec, head="standard", identifier="x", digest="x"
-        )
-        backbone.set_training(0)
-        if is_recomputed:
-            backbone.recompute(0)
+        backbone = a_backbone(tiny("bert", num_layers=4), is_recomputed=is_recomputed)
         kept = 0
 
         def keep_it(tensor: torch.Tensor) -> torch.Tensor:

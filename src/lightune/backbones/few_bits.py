@@ -75,10 +75,8 @@ def _left_out(wanted: Any, source: str, *, keeps_fragile: bool) -> list[str]:
     linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     left = [name for name in linear if not name.startswith(tuple(layers))]
     if keeps_fragile:
-        for layer in layers:
-            inside = [name for name in linear if name.startswith(layer)]
-            left += [name for name in inside if linear[name].in_features > linear[name].out_features]
-            # Networks define queries, keys and values before the way out.
-            square = [name for name in inside if linear[name].in_features == linear[name].out_features]
-            left += square[-1:]
+        left += [name for name, one in linear.items() if one.in_features > one.out_features]
+        square = [name for name, one in linear.items() if one.in_features == one.out_features]
+        for layer in layers:  # queries, keys and values are defined before the way out
+            left += [name for name in square if name.startswith(layer)][-1:]
     return list(dict.fromkeys(left))

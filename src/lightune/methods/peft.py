@@ -49,10 +49,10 @@ OF_LORA: dict[str, dict[str, Any]] = {
 # Of these, what is trained elsewhere opens here all the same.
 READABLE = frozenset({"adalora", "trainable_tokens", "shira", "frod", "cpt", "adaption_prompt"})
 PROMPTS = frozenset({"prompt_tuning", "p_tuning", "prefix_tuning"})
-# On 300 movie sentences these do well with the network's own head, which plain peft opens (docs/log.md,
-# 2026-11-27). The others turn a new pooler too slowly: a head on the means of several depths begins much
-# nearer to the answer.
-OWN_HEADED = frozenset({*OF_LORA, "ia3", "deft", "gralora", "oft"})
+# What comes from elsewhere brings the network's own head; the rest of these do well with it on 300 movie
+# sentences (docs/log.md, 2026-11-27). All others turn a new pooler too slowly: a head on the means of several
+# depths begins much nearer to the answer.
+OWN_HEADED = READABLE | {*OF_LORA, "ia3", "deft", "gralora", "oft"}
 # Learning rates by tuner: those with few or multiplied numbers need larger ones than LoRA's.
 RATES = {
     "ia3": 1e-2, "ln_tuning": 5e-3, "prompt_tuning": 1e-1, "p_tuning": 5e-3, "prefix_tuning": 2e-2,
@@ -319,7 +319,7 @@ def variant(name: str) -> type[Tuner] | None:
             known |= {"paper": PAPERS.get(option, "as peft documents it"), "__module__": __name__}
             known["summary"] = SUMMARIES.get(option, f"peft's {tuner} with {_told(OF_LORA.get(option, {}))}")
             known["unfit"] = UNFIT.get(option, "")
-            if option not in OWN_HEADED | READABLE:
+            if option not in OWN_HEADED:
                 known["head"] = "mean"
             if option in PROMPTS:
                 known["kept"] = "nothing: the input changes"

@@ -13,7 +13,7 @@ from lightune.engine.optimizers import KINDS
 from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
-from lightune.steps.learn import work_of
+from lightune.steps.learn import TOKENS_OF_LIGHT, work_of
 from lightune.steps.prepare import Prepared
 from lightune.steps.reading import Pace, make_forward
 from lightune.tasks.base import Task
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from lightune.privacy.descent import PrivateDescent
 
 CLIP = 1.0
-PIECE_TOKENS = 2048  # padded tokens of one pass over stored activations: few passes, each of many rows
 
 
 def go_private(request: Request, prepared: Prepared, gathered: Gathered, descent: Descent) -> None:
@@ -47,7 +46,7 @@ def go_private(request: Request, prepared: Prepared, gathered: Gathered, descent
     why = f"DP-SGD over {budget.steps} steps, each row in one of {1 / budget.rate:.0f} of them on average"
     gathered.decisions.add("privacy", budget.describe(), why)
     light = _is_light(prepared)
-    tokens = max(descent.batch_tokens, PIECE_TOKENS) if light else descent.batch_tokens
+    tokens = max(descent.batch_tokens, TOKENS_OF_LIGHT) if light else descent.batch_tokens
     exact = exact_work(prepared, gathered)
     prepared.private = PrivateDescent(budget, exact, _apart(prepared) if light else None, tokens)
 
