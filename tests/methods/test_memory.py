@@ -164,11 +164,12 @@ def test_merging_few_bits_is_refused(packed: dict[int | None, Path], tmp_path: P
     assert "would change the answers" in ended.err or "cannot merge" in ended.err
 
 
-def test_a_decoder_of_four_bits_learns(tiny: TinyModel, tmp_path: Path) -> None:
+@pytest.mark.parametrize("bits", [8, 4])
+def test_a_decoder_of_few_bits_learns(bits: int, tiny: TinyModel, tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes")
     rows, header, text = task_rows("instruct")
     data = write_csv(tmp_path / "data.csv", rows, header)
-    groups = {"train": {"epochs": 3}, "method": {"bits": 4, "checkpointing": True}}
+    groups = {"train": {"epochs": 3}, "method": {"bits": bits, "checkpointing": True}}
     asked: dict[str, Any] = {"data": data, "task": "instruct", "text": (text,), "label": "label"}
     made = train_tiny(tmp_path, tiny("llama", num_layers=2), method="lora", groups=groups, **asked)
     assert made["final_loss"] < made["epochs"][0]["train_loss"]

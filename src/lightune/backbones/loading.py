@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from lightune.backbones.base import HeadSpec
-from lightune.backbones.few_bits import keep_float32, packing
+from lightune.backbones.few_bits import pack_rest, packing
 from lightune.backbones.heads import Headed, PooledHead
 from lightune.core.errors import UserError
 
@@ -76,7 +76,7 @@ def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any, bits: int
                 hint += " A model without a classification head of its own can be trained with --head mean."
             raise UserError(f"the model could not be loaded: {first}", file=source, hint=hint) from None
     if bits is not None:
-        keep_float32(model)
+        pack_rest(model, bits)
     config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
     if getattr(config, "pad_token_id", None) is None:
         config.pad_token_id = tokenizer.pad_token_id
