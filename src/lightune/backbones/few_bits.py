@@ -4,8 +4,8 @@
 quantised again (QLoRA, Dettmers et al. 2023, arXiv:2305.14314, section 3), multiplied in float32.
 8 bits, for all others: one scale a row (LLM.int8(), Dettmers et al. 2022, arXiv:2208.07339), multiplied with
 states that are rounded too, each by its own largest number: outliers are not looked for over the batch, since
-what a text is answered would hang on the texts beside it. Rounding these maps to 4 bits would cost most of what
-rounding all does (docs/log.md, 2026-11-29).
+what a text is answered would hang on the texts beside it. Rounding these maps to 4 bits would cost most of
+what rounding all does (docs/log.md, 2026-11-29).
 """
 
 from __future__ import annotations
