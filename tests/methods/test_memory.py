@@ -126,7 +126,6 @@ def test_the_flag_takes_what_a_person_types(method: str) -> None:
 @pytest.fixture(scope="module")
 def packed(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> dict[int | None, Path]:
     """Runs with the frozen part as it is, in 8 and in 4 bits."""
-    pytest.importorskip("bitsandbytes")
     found: dict[int | None, Path] = {}
     for bits in (None, 8, 4):
         folder = tmp_path_factory.mktemp(f"bits-{bits}")
@@ -145,8 +144,10 @@ def test_few_bits_are_near_and_come_back(bits: int, packed: dict[int | None, Pat
     difference = np.abs(logits - plain.logits(PAIRS)).max()
     assert 1e-6 < difference < 1.5
     layer = run.backbone.model.get_submodule(run.backbone.linear_paths(0)[0])
-    weight = getattr(layer, "base_layer", layer).weight
-    assert weight.element_size() == 1
+    base = getattr(layer, "base_layer", layer)
+    blocks = base.parametrizations.weight.original0
+    assert blocks.element_size() == 1
+    assert blocks.numel() == base.weight.numel() // 32 * {8: 34, 4: 20}[bits]
     assert run.backbone.model.get_submodule("classifier").weight.element_size() == 4
 
 
@@ -165,8 +166,36 @@ def test_merging_few_bits_is_refused(packed: dict[int | None, Path], tmp_path: P
 
 
 @pytest.mark.parametrize("bits", [8, 4])
+def test_blocks_unpack_as_gguf_does(bits: int) -> None:
+    """Equal to the last bit; what came from such blocks comes back whole."""
+    import torch
+    from gguf import GGMLQuantizationType
+    from gguf.quants import dequantize
+
+    from lightune.backbones.few_bits import FORMATS, Block
+
+    weights = torch.randn(48, 96, generator=torch.Generator().manual_seed(0))
+    weights[0] = 0  # a block without a scale
+    block = Block(bits, 96)
+    [packed] = block.right_inverse(weights)
+    found = block(packed)
+    expected = dequantize(packed.numpy(), GGMLQuantizationType[FORMATS[bits]])
+    assert np.array_equal(found.numpy(), expected)
+    assert (found - weights).abs().max() < {8: 0.02, 4: 0.2}[bits]
+    assert torch.equal(block(block.right_inverse(found)[0]), found)
+
+
+@pytest.mark.parametrize("method", ["dora", "ia3", "vera"])
+def test_other_tuners_on_few_bits(method: str, tiny: TinyModel, tmp_path: Path) -> None:
+    """Peft's own code reads the weights as if they were numbers."""
+    groups = {"train": {"epochs": 1}, "method": {"bits": 4}}
+    made = train_tiny(tmp_path, tiny("bert", num_layers=2), method=method, groups=groups)
+    one, other = (lightune.load(made["output"]).logits(PAIRS) for _ in range(2))
+    assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("bits", [8, 4])
 def test_a_decoder_of_few_bits_learns(bits: int, tiny: TinyModel, tmp_path: Path) -> None:
-    pytest.importorskip("bitsandbytes")
     rows, header, text = task_rows("instruct")
     data = write_csv(tmp_path / "data.csv", rows, header)
     groups = {"train": {"epochs": 3}, "method": {"bits": bits, "checkpointing": True}}

@@ -1,102 +1,139 @@
-"""The frozen part in 4 or 8 bits a weight, by bitsandbytes, whose kernels run on processors and GPUs.
+"""The frozen part in 4 or 8 bits a weight, in GGUF's formats, unpacked by torch wherever the network runs.
 
-4 bits, for maps that widen (into the feed-forward part): NormalFloat in blocks of 64 with scales that are
-quantised again (QLoRA, Dettmers et al. 2023, arXiv:2305.14314, section 3), multiplied in float32.
-8 bits, for all others: one scale a row (LLM.int8(), Dettmers et al. 2022, arXiv:2208.07339), multiplied with
-states that are rounded too, each by its own largest number: outliers are not looked for over the batch, since
-what a text is answered would hang on the texts beside it. Rounding these maps to 4 bits would cost most of
-what rounding all does (docs/log.md, 2026-11-29).
+Blocks of 32 weights of a row: Q4_1 has 16 levels between the least and the largest weight of its block (20
+bytes), Q8_0 255 levels round zero (34 bytes). The gguf library packs, and what it unpacks is what `Block`
+unpacks. A model that comes from such a file loses nothing. A map is unpacked to float32 when it multiplies, as
+QLoRA does (Dettmers et al. 2023, arXiv:2305.14314), so that states are not rounded.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from lightune.core.errors import missing_extra
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+from transformers import PreTrainedModel
+from transformers.core_model_loading import ConversionOps
+from transformers.modeling_utils import _load_parameter_into_model
+from transformers.quantizers.auto import register_quantization_config, register_quantizer
+from transformers.quantizers.base import HfQuantizer
+from transformers.quantizers.quantizers_utils import get_module_from_name
+from transformers.utils.quantization_config import QuantizationConfigMixin
 
-PACKING = 4  # counts up when something else is packed: activations are stored of one packing
-
-
-def packing(wanted: Any, source: str, bits: int) -> Any:
-    """Transformers' configuration of the packing: linear maps inside the layers, and nothing else.
-
-    Of 4 bits, those that do not widen are left for `pack_rest`.
-
-    Args:
-        wanted: the transformers class that will load `source`.
-
-    Raises:
-        UserError: bitsandbytes is not installed.
-    """
-    import torch
-    from transformers import BitsAndBytesConfig
-
-    try:
-        import bitsandbytes  # noqa: F401 - transformers imports it by name
-    except ImportError:
-        raise missing_extra("bitsandbytes", "bits") from None
-    left = _left_out(wanted, source, only_widening=bits == 4)
-    if bits == 8:
-        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=0.0, llm_int8_skip_modules=left)
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.float32,
-        llm_int8_skip_modules=left,
-    )
+FORMATS = {4: "Q4_1", 8: "Q8_0"}  # by bits
+BLOCK = 32  # weights that share a scale
+NAME = "lightune-blocks"
 
 
-def pack_rest(model: Any, bits: int) -> None:
-    """Of 4 bits: the maps inside the layers that are not packed yet, in 8 bits.
+class Block(nn.Module):
+    """Unpacks blocks into weights, as a parametrization of `weight`; torch calls `right_inverse` to pack."""
 
-    4 bits compute in float32 wherever the passes are: without gradients bitsandbytes would take bfloat16, and
-    its kernel for processors with AVX-512 BF16 packs the weights anew and rounds the states.
-    """
-    from bitsandbytes.nn import Int8Params, Linear8bitLt
-    from torch import nn
+    def __init__(self, bits: int, width: int) -> None:
+        """Of rows of `width` weights."""
+        super().__init__()
+        self.bits, self.width = bits, width
 
-    if bits != 4:
-        return
-    layers = _layers(model)
-    for name, module in list(model.named_modules()):
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
-        elif type(module) is nn.Linear and name.startswith(layers):
-            sizes = module.in_features, module.out_features
-            packed = Linear8bitLt(*sizes, bias=False, has_fp16_weights=False, threshold=0.0)
-            packed.bias = module.bias
-            weight = Int8Params(module.weight.data, requires_grad=False, has_fp16_weights=False)
-            packed.weight = weight.to(module.weight.device)  # rounds
-            model.set_submodule(name, packed.train(module.training))
-    model.is_loaded_in_8bit = True  # peft asks this before it takes its own maps of 8 bits
+    def forward(self, blocks: torch.Tensor) -> torch.Tensor:
+        """blocks: (out, in / 32 * bytes) uint8 -> weights: (out, in) float32."""
+        each = blocks.view(-1, blocks.shape[1] * BLOCK // self.width)
+        if self.bits == 8:
+            weights = each[:, 2:].view(torch.int8).float().mul_(_halves(each[:, :2]))
+        else:
+            scale, least = _halves(each[:, :4]).split(1, dim=1)
+            levels = torch.cat([each[:, 4:] & 15, each[:, 4:] >> 4], dim=1)
+            weights = levels.float().mul_(scale).add_(least)
+        return weights.view(-1, self.width)
+
+    def right_inverse(self, weight: torch.Tensor) -> tuple[torch.Tensor]:
+        """weights: (out, in) -> blocks, as `forward` takes them."""
+        from gguf import GGMLQuantizationType
+        from gguf.quants import quantize
+
+        numbers = weight.detach().float().cpu().numpy()
+        packed = quantize(numbers, GGMLQuantizationType[FORMATS[self.bits]])
+        return (torch.from_numpy(packed).to(weight.device),)
 
 
-def _layers(model: Any) -> tuple[str, ...]:
+def _halves(numbers: torch.Tensor) -> torch.Tensor:
+    """(N, 2 * n) bytes -> (N, n) float32 of the float16 they hold."""
+    return numbers.contiguous().view(torch.float16).float()
+
+
+def _pack(module: nn.Module, bits: int) -> None:
+    """Put blocks in the place of the weight."""
+    module.weight.requires_grad_(False)
+    block = Block(bits, module.weight.shape[1])
+    parametrize.register_parametrization(module, "weight", block, unsafe=True)
+
+
+@register_quantization_config(NAME)
+class Packing(QuantizationConfigMixin):
+    """Bits of a weight."""
+
+    def __init__(self, bits: int = 4, **_: Any) -> None:
+        """4 or 8."""
+        self.quant_method = NAME  # type: ignore[assignment]
+        self.bits = bits
+
+
+@register_quantizer(NAME)
+class Packer(HfQuantizer):
+    """Packs while transformers reads, so that no more than one map is there in float32."""
+
+    def param_needs_quantization(self, model: PreTrainedModel, param_name: str, **_: Any) -> bool:
+        """The weights of linear maps inside the layers, where rows are whole blocks."""
+        module, name = get_module_from_name(model, param_name)
+        is_linear = isinstance(module, nn.Linear) and name == "weight"
+        return is_linear and module.in_features % BLOCK == 0 and param_name.startswith(_layers(model))
+
+    def get_quantize_ops(self) -> ConversionOps:
+        """How a weight is packed."""
+        return PackOne(self.quantization_config.bits)
+
+    def is_serializable(self) -> bool:
+        """A run keeps its adapter alone."""
+        return False
+
+    @property
+    def is_trainable(self) -> bool:
+        """By what is trained beside it."""
+        return True
+
+
+class PackOne(ConversionOps):
+    """Packs one weight that was read."""
+
+    def __init__(self, bits: int) -> None:
+        """Of `bits` each."""
+        self.bits = bits
+
+    def convert(
+        self,
+        input_dict: dict[str, Any],
+        model: nn.Module | None = None,
+        full_layer_name: str | None = None,
+        missing_keys: Any = None,
+        **_: Any,
+    ) -> dict[str, torch.Tensor]:
+        """Set the weight, pack it; nothing is left for transformers to set."""
+        assert model is not None
+        assert full_layer_name is not None
+        [found] = input_dict.values()
+        _load_parameter_into_model(model, full_layer_name, found[0] if isinstance(found, list) else found)
+        module, _name = get_module_from_name(model, full_layer_name)
+        _pack(module, self.bits)
+        module._is_hf_initialized = True  # type: ignore[assignment]
+        if missing_keys is not None:
+            missing_keys.discard(full_layer_name)
+        return {}
+
+
+def _layers(model: nn.Module) -> tuple[str, ...]:
     """How the names of all that is in a layer begin."""
-    from torch import nn
-
     return tuple(
         f"{name}.{number}."
         for name, module in model.named_modules()
         if isinstance(module, nn.ModuleList)
         for number in range(len(module))
     )
-
-
-def _left_out(wanted: Any, source: str, *, only_widening: bool) -> list[str]:
-    """Names of the linear maps that are in no layer (heads, poolers), and of those that do not widen."""
-    import torch
-    from torch import nn
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(source)
-    with torch.device("meta"):
-        model = wanted.from_config(config)
-    layers = _layers(model)
-    linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    return [
-        name
-        for name, one in linear.items()
-        if not name.startswith(layers) or (only_widening and one.in_features >= one.out_features)
-    ]

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from lightune.backbones.base import HeadSpec
-from lightune.backbones.few_bits import pack_rest, packing
 from lightune.backbones.heads import Headed, PooledHead
 from lightune.core.errors import UserError
 
@@ -63,7 +62,9 @@ def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any, bits: int
         known |= {"id2label": names, "label2id": {v: k for k, v in names.items()}}
         known |= {"num_labels": spec.num_labels, "problem_type": spec.problem_type}
     if bits is not None:
-        known["quantization_config"] = packing(wanted, source, bits)
+        from lightune.backbones.few_bits import Packing
+
+        known["quantization_config"] = Packing(bits)
     with quiet_transformers():
         try:
             model = wanted.from_pretrained(source, **known)
@@ -75,8 +76,6 @@ def load_model(source: str, spec: HeadSpec, head: str, tokenizer: Any, bits: int
             if head == "standard":
                 hint += " A model without a classification head of its own can be trained with --head mean."
             raise UserError(f"the model could not be loaded: {first}", file=source, hint=hint) from None
-    if bits is not None:
-        pack_rest(model, bits)
     config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
     if getattr(config, "pad_token_id", None) is None:
         config.pad_token_id = tokenizer.pad_token_id

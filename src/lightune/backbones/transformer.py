@@ -18,7 +18,6 @@ from torch import nn
 from lightune.backbones.base import POOLED, USUAL_DEPTHS, Backbone, HeadSpec, Tap, spread
 from lightune.backbones.cut import entered_at, keeping, run_below
 from lightune.backbones.encode import Limits
-from lightune.backbones.few_bits import PACKING
 from lightune.backbones.heads import Headed, final_hidden, reduce_tokens
 from lightune.backbones.loading import (
     WRITING_CLASS,
@@ -117,7 +116,7 @@ class Transformer(Backbone):
         model = load_model(source, spec, head, tokenizer, how.bits)
         is_resized = bool(how.tokenizer_from) and make_room(model, tokenizer)
         found = cls(model, tokenizer, identifier=identifier, digest=digest, device=device)
-        found.storage = "" if how.bits is None else f"bitsandbytes-{how.bits}-{PACKING}"
+        found.storage = "" if how.bits is None else f"blocks-of-{how.bits}-bits"
         found.spec, found.is_resized, found.tokenizer_folder = spec, is_resized, how.tokenizer_from or source
         if spec.is_language_model and writes_from_encoder(model):
             found.spec = replace(spec, auto_class=WRITING_CLASS, peft_type="SEQ_2_SEQ_LM")

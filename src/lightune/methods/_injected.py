@@ -23,7 +23,7 @@ def _as_number(value: Any) -> Any:
 
 Bits = Annotated[Literal[4, 8] | None, BeforeValidator(_as_number)]
 STORED_BITS: Any = Field(
-    None, description="store the frozen part in 4 or 8 bits a weight, by bitsandbytes (as it is)"
+    None, description="store the frozen part in 4 or 8 bits a weight, as GGUF's Q4_1 or Q8_0 (as it is)"
 )
 HEAD_FILE = "head.safetensors"
 ADAPTER_FILE = "adapter_model.safetensors"
@@ -162,7 +162,7 @@ class Injected(Method):
         """Peft and transformers alone."""
         if self.bits is None:
             return self._loading_code(backbone)
-        note = f"# trained on weights of {self.bits} bits, packed by transformers.BitsAndBytesConfig:\n"
+        note = f"# trained on weights of {self.bits} bits, in blocks of 32 (as GGUF files are):\n"
         return note + "# in float32 the answers are near, not equal\n" + self._loading_code(backbone)
 
     def _loading_code(self, backbone: Transformer) -> str:
