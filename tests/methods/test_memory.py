@@ -181,7 +181,7 @@ def test_blocks_unpack_as_gguf_does(bits: int) -> None:
     found = block(packed)
     expected = dequantize(packed.numpy(), GGMLQuantizationType[FORMATS[bits]])
     assert np.array_equal(found.numpy(), expected)
-    assert (found - weights).abs().max() < {8: 0.02, 4: 0.2}[bits]
+    assert (found - weights).abs().max() < {8: 0.02, 4: 0.25}[bits]
     assert torch.equal(block(block.right_inverse(found)[0]), found)
 
 

@@ -2,8 +2,8 @@
 
 Blocks of 32 weights of a row: Q4_1 has 16 levels between the least and the largest weight of its block (20
 bytes), Q8_0 255 levels round zero (34 bytes). The gguf library packs, and what it unpacks is what `Block`
-unpacks. A model that comes from such a file loses nothing. A map is unpacked to float32 when it multiplies, as
-QLoRA does (Dettmers et al. 2023, arXiv:2305.14314), so that states are not rounded.
+unpacks. A model that comes from such a file loses nothing. A map is unpacked to float32 when it multiplies,
+as QLoRA does (Dettmers et al. 2023, arXiv:2305.14314), so that states are not rounded.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Block(nn.Module):
         if self.bits == 8:
             weights = each[:, 2:].view(torch.int8).float().mul_(_halves(each[:, :2]))
         else:
-            scale, least = _halves(each[:, :4]).split(1, dim=1)
+            scale_and_least = _halves(each[:, :4])
             levels = torch.cat([each[:, 4:] & 15, each[:, 4:] >> 4], dim=1)
-            weights = levels.float().mul_(scale).add_(least)
+            weights = levels.float().mul_(scale_and_least[:, :1]).add_(scale_and_least[:, 1:])
         return weights.view(-1, self.width)
 
     def right_inverse(self, weight: torch.Tensor) -> tuple[torch.Tensor]:
@@ -60,10 +60,10 @@ def _halves(numbers: torch.Tensor) -> torch.Tensor:
     return numbers.contiguous().view(torch.float16).float()
 
 
-def _pack(module: nn.Module, bits: int) -> None:
+def _pack(module: nn.Linear, bits: int) -> None:
     """Put blocks in the place of the weight."""
     module.weight.requires_grad_(False)
-    block = Block(bits, module.weight.shape[1])
+    block = Block(bits, module.in_features)
     parametrize.register_parametrization(module, "weight", block, unsafe=True)
 
 
@@ -73,7 +73,7 @@ class Packing(QuantizationConfigMixin):
 
     def __init__(self, bits: int = 4, **_: Any) -> None:
         """4 or 8."""
-        self.quant_method = NAME  # type: ignore[assignment]
+        self.quant_method = NAME
         self.bits = bits
 
 
@@ -123,7 +123,7 @@ class PackOne(ConversionOps):
         _load_parameter_into_model(model, full_layer_name, found[0] if isinstance(found, list) else found)
         module, _name = get_module_from_name(model, full_layer_name)
         _pack(module, self.bits)
-        module._is_hf_initialized = True  # type: ignore[assignment]
+        module._is_hf_initialized = True
         if missing_keys is not None:
             missing_keys.discard(full_layer_name)
         return {}
