@@ -16,6 +16,7 @@ from torch.nn.utils import parametrize
 from transformers import PreTrainedModel
 from transformers.core_model_loading import ConversionOps
 from transformers.modeling_utils import _load_parameter_into_model
+from transformers.pytorch_utils import Conv1D
 from transformers.quantizers.auto import register_quantization_config, register_quantizer
 from transformers.quantizers.base import HfQuantizer
 from transformers.quantizers.quantizers_utils import get_module_from_name
@@ -35,7 +36,7 @@ class Block(nn.Module):
         self.bits, self.width = bits, width
 
     def forward(self, blocks: torch.Tensor) -> torch.Tensor:
-        """blocks: (out, in / 32 * bytes) uint8 -> weights: (out, in) float32."""
+        """blocks: (rows, width / 32 * bytes) uint8 -> weights: (rows, width) float32."""
         each = blocks.view(-1, blocks.shape[1] * BLOCK // self.width)
         if self.bits == 8:
             weights = each[:, 2:].view(torch.int8).float().mul_(_halves(each[:, :2]))
@@ -46,7 +47,7 @@ class Block(nn.Module):
         return weights.view(-1, self.width)
 
     def right_inverse(self, weight: torch.Tensor) -> tuple[torch.Tensor]:
-        """weights: (out, in) -> blocks, as `forward` takes them."""
+        """weights: (rows, width) -> blocks, as `forward` takes them."""
         from gguf import GGMLQuantizationType
         from gguf.quants import quantize
 
@@ -60,10 +61,10 @@ def _halves(numbers: torch.Tensor) -> torch.Tensor:
     return numbers.contiguous().view(torch.float16).float()
 
 
-def _pack(module: nn.Linear, bits: int) -> None:
+def _pack(module: nn.Module, bits: int) -> None:
     """Put blocks in the place of the weight."""
-    module.weight.requires_grad_(False)
-    block = Block(bits, module.in_features)
+    weight = module.get_parameter("weight").requires_grad_(False)
+    block = Block(bits, weight.shape[1])
     parametrize.register_parametrization(module, "weight", block, unsafe=True)
 
 
@@ -84,8 +85,8 @@ class Packer(HfQuantizer):
     def param_needs_quantization(self, model: PreTrainedModel, param_name: str, **_: Any) -> bool:
         """The weights of linear maps inside the layers, where rows are whole blocks."""
         module, name = get_module_from_name(model, param_name)
-        is_linear = isinstance(module, nn.Linear) and name == "weight"
-        return is_linear and module.in_features % BLOCK == 0 and param_name.startswith(_layers(model))
+        is_map = isinstance(module, nn.Linear | Conv1D) and name == "weight"
+        return is_map and module.weight.shape[1] % BLOCK == 0 and param_name.startswith(_layers(model))
 
     def get_quantize_ops(self) -> ConversionOps:
         """How a weight is packed."""
