@@ -92,6 +92,13 @@ class Packer(HfQuantizer):
         """How a weight is packed."""
         return PackOne(self.quantization_config.bits)
 
+    def _process_model_after_weight_loading(self, model: PreTrainedModel, **_: Any) -> PreTrainedModel:
+        """Copy what stays float32: as long as one weight lies in what was read, all of the file is held."""
+        for one in model.parameters():
+            if one.is_floating_point():
+                one.data = one.data.clone()
+        return model
+
     def is_serializable(self) -> bool:
         """A run keeps its adapter alone."""
         return False

@@ -46,6 +46,9 @@ OF_LORA: dict[str, dict[str, Any]] = {
     "pissa": {"init_lora_weights": "pissa"},
     "olora": {"init_lora_weights": "olora"},
 }
+# Where peft's own start is for large models: a first step of a boundary of 15 norms, or of a scale of 150, is
+# past anything that 300 rows can mend (docs/log.md, 2026-11-29).
+STARTS: dict[str, dict[str, Any]] = {"delora": {"delora_lambda": 1}, "fourierft": {"scaling": 50.0}}
 # Of these, what is trained elsewhere opens here all the same.
 READABLE = frozenset({"adalora", "trainable_tokens", "shira", "frod", "cpt", "adaption_prompt"})
 PROMPTS = frozenset({"prompt_tuning", "p_tuning", "prefix_tuning"})
@@ -56,14 +59,13 @@ OWN_HEADED = READABLE | {*OF_LORA, "ia3", "deft", "gralora", "oft"}
 # Learning rates by tuner: those with few or multiplied numbers need larger ones than LoRA's.
 RATES = {
     "ia3": 1e-2, "ln_tuning": 5e-3, "prompt_tuning": 1e-1, "p_tuning": 5e-3, "prefix_tuning": 2e-2,
-    "vera": 8e-2, "pvera": 1e-2, "vblora": 5e-3, "fourierft": 5e-2, "waveft": 2e-4, "oft": 2e-3, "boft": 5e-3,
-    "hra": 2e-3, "road": 5e-3, "tinylora": 1e-2, "unilora": 1e-2, "beft": 4e-3,
-    "osf": 1e-4, "pissa": 1e-3, "olora": 1e-3, "c3a": 2e-2,
+    "vera": 2e-2, "pvera": 1e-2, "vblora": 5e-3, "fourierft": 5e-2, "waveft": 2e-4, "oft": 2e-3, "boft": 5e-3,
+    "hra": 2e-3, "road": 5e-3, "tinylora": 2e-3, "unilora": 1e-2, "beft": 4e-3,
+    "osf": 1e-4, "pissa": 1e-3, "olora": 1e-3, "c3a": 2e-2, "miss": 5e-4,
 }  # fmt: skip
 # Those that want many steps of 16 rows: epochs on some hundreds of rows and on about a thousand, and the
 # head's rate, as they were searched together (benchmarks/results/recipes.json).
 SMALL_STEPS = {
-    "vera": (6, 5, 8e-2),
     "waveft": (6, 5, 2e-4),
     "prompt_tuning": (8, 5, 2e-3),
     "prefix_tuning": (10, 6, 1e-3),
@@ -315,9 +317,9 @@ def variant(name: str) -> type[Tuner] | None:
     for option in (name, f"{name}_tuning"):
         if option in variants() or option in READABLE:
             tuner = "lora" if option in OF_LORA else option
-            known = {"name": option, "tuner": tuner, "fixed": OF_LORA.get(option, {})}
+            known = {"name": option, "tuner": tuner, "fixed": OF_LORA.get(option) or STARTS.get(option, {})}
             known |= {"paper": PAPERS.get(option, "as peft documents it"), "__module__": __name__}
-            known["summary"] = SUMMARIES.get(option, f"peft's {tuner} with {_told(OF_LORA.get(option, {}))}")
+            known["summary"] = SUMMARIES.get(option, f"peft's {tuner} with {_told(known['fixed'])}")
             known["unfit"] = UNFIT.get(option, "")
             if option not in OWN_HEADED:
                 known["head"] = "mean"

@@ -232,7 +232,7 @@ def predict_logits(prepared: Prepared, task: Task, rows: Ints) -> np.ndarray:
         rows,
         task=task,
         pad_id=prepared.backbone.pad_id,
-        batch_tokens=READ_TOKENS,
+        batch_tokens=READ_TOKENS // 4 if prepared.method.is_recomputing else READ_TOKENS,
         device=prepared.backbone.device,
     )
 
