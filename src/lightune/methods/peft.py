@@ -317,9 +317,10 @@ def variant(name: str) -> type[Tuner] | None:
     for option in (name, f"{name}_tuning"):
         if option in variants() or option in READABLE:
             tuner = "lora" if option in OF_LORA else option
-            known = {"name": option, "tuner": tuner, "fixed": OF_LORA.get(option) or STARTS.get(option, {})}
+            fixed = OF_LORA.get(option) or STARTS.get(option, {})
+            known = {"name": option, "tuner": tuner, "fixed": fixed}
             known |= {"paper": PAPERS.get(option, "as peft documents it"), "__module__": __name__}
-            known["summary"] = SUMMARIES.get(option, f"peft's {tuner} with {_told(known['fixed'])}")
+            known["summary"] = SUMMARIES.get(option, f"peft's {tuner} with {_told(fixed)}")
             known["unfit"] = UNFIT.get(option, "")
             if option not in OWN_HEADED:
                 known["head"] = "mean"
