@@ -42,8 +42,11 @@ class Block(nn.Module):
             weights = each[:, 2:].view(torch.int8).float().mul_(_halves(each[:, :2]))
         else:
             scale_and_least = _halves(each[:, :4])
-            levels = torch.cat([each[:, 4:] & 15, each[:, 4:] >> 4], dim=1)
-            weights = levels.float().mul_(scale_and_least[:, :1]).add_(scale_and_least[:, 1:])
+            scale, two = scale_and_least[:, :1], each[:, 4:].contiguous()  # levels in a byte, 16 places apart
+            weights = scale.new_empty(len(each), BLOCK)
+            weights[:, : BLOCK // 2] = (two & 15) * scale
+            weights[:, BLOCK // 2 :] = (two >> 4) * scale
+            weights.add_(scale_and_least[:, 1:])
         return weights.view(-1, self.width)
 
     def right_inverse(self, weight: torch.Tensor) -> tuple[torch.Tensor]:
