@@ -197,6 +197,19 @@ def test_other_tuners_on_few_bits(method: str, kind: str, tiny: TinyModel, tmp_p
     assert np.array_equal(one, other)
 
 
+def test_a_model_without_whole_blocks_is_refused(tiny: TinyModel, tmp_path: Path) -> None:
+    import transformers
+
+    narrow = tmp_path / "narrow"
+    sizes = {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 40}
+    source = tiny("bert", num_layers=2)
+    known = transformers.AutoTokenizer.from_pretrained(source)
+    known.save_pretrained(narrow)
+    transformers.BertModel(transformers.BertConfig(vocab_size=len(known), **sizes)).save_pretrained(narrow)
+    with pytest.raises(UserError, match="few bits"):
+        train_tiny(tmp_path, narrow, method="lora", groups={"method": {"bits": 4}})
+
+
 @pytest.mark.parametrize("bits", [8, 4])
 def test_a_decoder_of_few_bits_learns(bits: int, tiny: TinyModel, tmp_path: Path) -> None:
     rows, header, text = task_rows("instruct")

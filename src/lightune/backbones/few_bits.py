@@ -15,12 +15,13 @@ from torch import nn
 from torch.nn.utils import parametrize
 from transformers import PreTrainedModel
 from transformers.core_model_loading import ConversionOps
-from transformers.modeling_utils import _load_parameter_into_model
 from transformers.pytorch_utils import Conv1D
 from transformers.quantizers.auto import register_quantization_config, register_quantizer
 from transformers.quantizers.base import HfQuantizer
 from transformers.quantizers.quantizers_utils import get_module_from_name
 from transformers.utils.quantization_config import QuantizationConfigMixin
+
+from lightune.core.errors import UserError
 
 FORMATS = {4: "Q4_1", 8: "Q8_0"}  # by bits
 BLOCK = 32  # weights that share a scale
@@ -64,13 +65,6 @@ def _halves(numbers: torch.Tensor) -> torch.Tensor:
     return numbers.contiguous().view(torch.float16).float()
 
 
-def _pack(module: nn.Module, bits: int) -> None:
-    """Put blocks in the place of the weight."""
-    weight = module.get_parameter("weight").requires_grad_(False)
-    block = Block(bits, weight.shape[1])
-    parametrize.register_parametrization(module, "weight", block, unsafe=True)
-
-
 @register_quantization_config(NAME)
 class Packing(QuantizationConfigMixin):
     """Bits of a weight."""
@@ -96,7 +90,14 @@ class Packer(HfQuantizer):
         return PackOne(self.quantization_config.bits)
 
     def _process_model_after_weight_loading(self, model: PreTrainedModel, **_: Any) -> PreTrainedModel:
-        """Copy what stays float32: as long as one weight lies in what was read, all of the file is held."""
+        """Copy what stays float32: as long as one weight lies in what was read, all of the file is held.
+
+        Raises:
+            UserError: nothing was packed.
+        """
+        if not any(parametrize.is_parametrized(one) for one in model.modules()):
+            hint = f"Its layers have no linear maps with rows of {BLOCK}, {2 * BLOCK}, ... weights."
+            raise UserError("no weights of this model can be stored in few bits", hint=hint)
         for one in model.parameters():
             if one.is_floating_point():
                 one.data = one.data.clone()
@@ -131,9 +132,10 @@ class PackOne(ConversionOps):
         assert model is not None
         assert full_layer_name is not None
         [found] = input_dict.values()
-        _load_parameter_into_model(model, full_layer_name, found[0] if isinstance(found, list) else found)
         module, _name = get_module_from_name(model, full_layer_name)
-        _pack(module, self.bits)
+        module.weight = nn.Parameter(found[0] if isinstance(found, list) else found, requires_grad=False)
+        block = Block(self.bits, module.weight.shape[1])
+        parametrize.register_parametrization(module, "weight", block, unsafe=True)
         module._is_hf_initialized = True
         if missing_keys is not None:
             missing_keys.discard(full_layer_name)

@@ -9,6 +9,7 @@ from typing import Any
 
 from lightune import history
 from lightune.core import plugins
+from lightune.core.machine import return_freed
 from lightune.core.progress import Show
 from lightune.core.rows import Example
 from lightune.history.base import Baseline, Kind
@@ -51,6 +52,7 @@ def run_baselines(
         kind: the form of gold: a label name, a list of label names, a number.
         is_balanced: whether rare classes weigh as much as frequent ones, as they do in the run.
     """
+    return_freed()  # counting words takes room that training has left behind
     baselines = baselines_for(kind, only_quick=True)
     rungs = []
     with show.bar("baselines", len(baselines)) as bar:
