@@ -52,11 +52,11 @@ def run_baselines(
         kind: the form of gold: a label name, a list of label names, a number.
         is_balanced: whether rare classes weigh as much as frequent ones, as they do in the run.
     """
-    return_freed()  # counting words takes room that training has left behind
     baselines = baselines_for(kind, only_quick=True)
     rungs = []
     with show.bar("baselines", len(baselines)) as bar:
         for baseline in baselines:
+            return_freed()  # counting words takes room that others have left behind
             rungs.append(climb(baseline(kind, is_balanced=is_balanced), train, test))
             bar.advance()
     return rungs
