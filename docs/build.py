@@ -1,17 +1,21 @@
-"""Write docs/cli.md and docs/settings.md from the program itself; `--check` only compares them.
+"""Write docs/cli.md, methods.md and settings.md from the program itself; `--check` only compares them.
 
+The figures of methods.md are those of benchmarks/results/methods.json.
 Run by `make docs`. A test runs the check, so what the pages say is what the program does.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+MEASURED = HERE.parent / "benchmarks" / "results" / "methods.json"
 NOTE = "<!-- Written by docs/build.py (make docs): change the program, not this page. -->"
 COMMAND_LINE = re.compile(r"^  ([a-z][a-z-]*)(?:  |$)", re.MULTILINE)
 
@@ -19,6 +23,7 @@ COMMAND_LINE = re.compile(r"^  ([a-z][a-z-]*)(?:  |$)", re.MULTILINE)
 def main() -> int:
     """Write the pages, or compare them; the exit code says whether something was stale."""
     pages = {HERE / "cli.md": command_page(), HERE / "settings.md": settings_page()}
+    pages[HERE / "methods.md"] = methods_page()
     if "--check" not in sys.argv[1:]:
         for path, text in pages.items():
             path.write_text(text, encoding="utf-8")
@@ -80,6 +85,65 @@ def settings_page() -> str:
             "\n".join(table),
         ]
     return "\n\n".join(lines) + "\n"
+
+
+def methods_page() -> str:
+    """Every method: what trains, the paper; then what was measured with few rows and with many."""
+    from lightune.cli.store import method_rows
+
+    methods = method_rows()
+    lines = [
+        "# Methods",
+        NOTE,
+        "All that `--method` takes; peft's tuners are those of the installed version.",
+    ]
+    table = ["| method | what trains | read once and kept | paper |", "|---|---|---|---|"]
+    table += [
+        f"| `{one['name']}` | "
+        + " | ".join(in_cell(str(one[key])) for key in ("trains", "kept", "paper"))
+        + " |"
+        for one in methods
+    ]
+    lines += ["\n".join(table), "## What they reach"]
+    records = [one for one in json.loads(MEASURED.read_text(encoding="utf-8")) if "accuracy" in one]
+    known = {one["name"] for one in methods}
+    lines.append(
+        "MiniLM, the default recipe of each, on 1,000 test rows, with a 95% interval (means where there are"
+        " several seeds); seconds and memory are those of a whole process on one busy core, with no activations"
+        " stored before it (`python benchmarks/methods.py`)."
+    )
+    for data, rows in sorted(
+        {(one["data"], one["rows"]) for one in records}, key=lambda key: (-key[1], key[0])
+    ):
+        found: dict[str, list[dict[str, float]]] = {}
+        for one in records:
+            if (one["data"], one["rows"]) == (data, rows) and one["method"] in known:
+                found.setdefault(one["method"], []).append(one)
+        lines += [f"### {data.capitalize()}, {rows:,} rows to train on", measured_table(found)]
+    return "\n\n".join(lines) + "\n"
+
+
+def measured_table(found: dict[str, list[dict[str, float]]]) -> str:
+    """The means of each method's runs, the most accurate first."""
+    table = ["| method | accuracy | seeds | seconds | memory, MB | trained numbers | file, MB |"]
+    table.append("|---|---|---|---|---|---|---|")
+    means = {
+        name: {key: statistics.mean(one[key] for one in runs) for key in runs[0] if is_number(runs[0][key])}
+        for name, runs in found.items()
+    }
+    for name, mean in sorted(means.items(), key=lambda item: -item[1]["accuracy"]):
+        accuracy = f"{mean['accuracy']:.3f} ± {(mean['high'] - mean['low']) / 2:.3f}"
+        table.append(
+            f"| `{name}` | {accuracy} | {len(found[name])} | {mean['seconds']:.0f}"
+            f" | {mean['peak_memory_bytes'] / 1e6:,.0f} | {mean['trainable_parameters']:,.0f}"
+            f" | {mean['size_bytes'] / 1e6:.2f} |"
+        )
+    return "\n".join(table)
+
+
+def is_number(value: object) -> bool:
+    """Whether a mean can be taken of it."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def as_code(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:

@@ -64,6 +64,16 @@ def models_list(json: Json = False, quiet: Quiet = False) -> None:
 @models.command("methods", epilog="Example: lightune models methods")
 def models_methods(json: Json = False, quiet: Quiet = False) -> None:
     """Every training method: what trains, its paper, and what of the model can be read once and kept."""
+    rows = method_rows()
+    if json:
+        print_json({"methods": rows})
+        return
+    for row in rows:
+        print(f"{row['name']:<16} {row['trains']:<62} {row['kept']:<26} {row['paper']}")
+
+
+def method_rows() -> list[dict[str, str]]:
+    """{name, trains, kept, paper} of every method, by name."""
     from lightune import methods
     from lightune.core import plugins
     from lightune.methods.base import Method
@@ -72,11 +82,7 @@ def models_methods(json: Json = False, quiet: Quiet = False) -> None:
     for name in plugins.all_names(methods):
         kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
         rows.append({"name": name, "trains": kind.summary, "kept": kind.kept, "paper": kind.paper})
-    if json:
-        print_json({"methods": rows})
-        return
-    for row in rows:
-        print(f"{row['name']:<16} {row['trains']:<62} {row['kept']:<26} {row['paper']}")
+    return rows
 
 
 @cache.command("show", epilog="Example: lightune cache show")
