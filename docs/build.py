@@ -109,8 +109,8 @@ def methods_page() -> str:
     known = {one["name"] for one in methods}
     lines.append(
         "MiniLM, the default recipe of each, on 1,000 test rows, with a 95% interval (means where there are"
-        " several seeds); seconds and memory are those of a whole process on one busy core, with no activations"
-        " stored before it (`python benchmarks/methods.py`)."
+        " several seeds); seconds and memory are those of a whole process on one busy core, with no"
+        " activations stored before it (`python benchmarks/methods.py`)."
     )
     for data, rows in sorted(
         {(one["data"], one["rows"]) for one in records}, key=lambda key: (-key[1], key[0])
