@@ -361,7 +361,8 @@ def described(config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         start = config.get("init_lora_weights")
         is_kind |= {one: start == one for one in ("pissa", "olora")}
         name = next((one for one, is_it in is_kind.items() if is_it), "lora")
-    rank = config.get("r") if isinstance(config.get("r"), int) else None
+    given = config.get("r")
+    rank = given if isinstance(given, int) and given > 0 else None  # 0 of OFT: its blocks have a size instead
     if name == "lora":
         alpha, dropout = config.get("lora_alpha"), config.get("lora_dropout")
         return name, {"rank": rank or 8, "alpha": alpha or None, "dropout": dropout or 0.0}
