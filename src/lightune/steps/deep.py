@@ -45,7 +45,7 @@ FOLDS = 3
 LEAST_ROWS = 40  # to train on two thirds of
 SMALL_GROUP = 20  # rows: an accuracy measured on fewer is known to no better than 20 points
 MOST_GROUPS = 20  # a column with more values does not name groups
-NETWORK_WEIGHT = 4.0  # of its opinion, the cheap ones having 1 each
+NETWORK_WEIGHT = 3.0  # of its opinion, the cheap ones having 1 each
 # What doubts labels, the best first (movies, 5% flipped, docs/log.md 2026-11-26); one that would take longer
 # than this gives way to the next.
 NETWORKS = ("full", SLOW_BUT_SURE, FEW_ROWS_METHOD)

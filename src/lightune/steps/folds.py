@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.special import log_softmax
 
 from lightune.core.progress import Show
 from lightune.core.tokens import Ints
@@ -14,23 +13,15 @@ from lightune.engine.loop import Descent
 from lightune.methods.base import trained_state
 from lightune.request import Request
 from lightune.steps.gather import Gathered
-from lightune.steps.learn import learn
+from lightune.steps.learn import answered_logits, learn
 from lightune.steps.measure import measure
 from lightune.steps.prepare import Prepared
 
 
 def each_fold(
-    prepared: Prepared,
-    gathered: Gathered,
-    descent: Descent,
-    folds: list[tuple[Ints, Ints]],
-    show: Show,
-    *,
-    asks_epochs: bool = False,
+    prepared: Prepared, gathered: Gathered, descent: Descent, folds: list[tuple[Ints, Ints]], show: Show
 ) -> Iterator[Ints]:
     """The held-out rows of each fold, while the network is trained on the others.
-
-    With `asks_epochs` they are answered after every epoch: `prepared.held_by_epoch`.
 
     Every fold starts from the same untouched weights, which are put back at the end.
     """
@@ -41,8 +32,7 @@ def each_fold(
     random = torch.get_rng_state()
     try:
         for rows, held in folds:
-            asked = held if asks_epochs else held[:0]
-            learn(prepared, gathered, descent, rows=rows, held=asked, folder=None, show=show)
+            learn(prepared, gathered, descent, rows=rows, held=held[:0], folder=None, show=show)
             yield held
             model.load_state_dict(start, strict=False)
     finally:
@@ -79,13 +69,8 @@ def spread_of(found: list[dict[str, float]]) -> dict[str, dict[str, float]]:
 def out_of_fold(
     prepared: Prepared, gathered: Gathered, descent: Descent, folds: list[tuple[Ints, Ints]], show: Show
 ) -> np.ndarray:
-    """(E, C) log-probabilities of every example by networks not trained on it; 0 for rows of no fold.
-
-    The mean over the epochs, later of which learn wrong labels by heart (temporal ensembling, Laine and Aila
-    2017, arXiv:1610.02242).
-    """
-    found = np.zeros((len(gathered.examples), len(gathered.task.labels)), dtype=np.float32)
-    for held in each_fold(prepared, gathered, descent, folds, show, asks_epochs=True):
-        epochs = [log_softmax(logits, axis=1) for logits in prepared.held_by_epoch]
-        found[held] = np.mean(epochs, axis=0)
-    return found
+    """(E, C) logits of every example by a network that was not trained on it; 0 for rows of no fold."""
+    logits = np.zeros((len(gathered.examples), len(gathered.task.labels)), dtype=np.float32)
+    for held in each_fold(prepared, gathered, descent, folds, show):
+        logits[held] = answered_logits(prepared, gathered, held)
+    return logits
