@@ -85,19 +85,25 @@ def every_method() -> list[str]:
     return [one["name"] for one in said["methods"]]
 
 
-def show(records: list[dict[str, Any]], data: str, rows: int) -> None:
-    """The table of one data set: means over seeds, accuracy against head and full."""
+def means_of(records: list[dict[str, Any]], data: str, rows: int) -> dict[str, dict[str, float]]:
+    """Method -> means over its seeds, and their number, of one data set; the most accurate first."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for one in records:
         if (one["data"], one["rows"]) == (data, rows) and "accuracy" in one:
             groups.setdefault(one["method"], []).append(one)
-    keys = ("accuracy", "seconds", "peak_memory_bytes", "trainable_parameters", "size_bytes")
+    keys = ("accuracy", "low", "high", "seconds", "peak_memory_bytes", "trainable_parameters", "size_bytes")
     means = {
-        name: {key: statistics.mean(one[key] for one in found) for key in keys}
+        name: {key: statistics.mean(one[key] for one in found) for key in keys} | {"seeds": len(found)}
         for name, found in groups.items()
     }
+    return dict(sorted(means.items(), key=lambda item: -item[1]["accuracy"]))
+
+
+def show(records: list[dict[str, Any]], data: str, rows: int) -> None:
+    """The table of one data set: means over seeds, accuracy against head and full."""
+    means = means_of(records, data, rows)
     print(f"{data}, {rows} rows: means; points of accuracy against head, against full")
-    for name, mean in sorted(means.items(), key=lambda item: -item[1]["accuracy"]):
+    for name, mean in means.items():
         against = "".join(
             f"{100 * (mean['accuracy'] - means[other]['accuracy']):+7.1f}" if other in means else "       "
             for other in ("head", "full")
@@ -105,7 +111,7 @@ def show(records: list[dict[str, Any]], data: str, rows: int) -> None:
         print(
             f"  {name:16}{mean['accuracy']:.4f}{against} {mean['seconds']:6.1f} s"
             f" {mean['peak_memory_bytes'] / 1e6:6.0f} MB {mean['trainable_parameters']:11,.0f} trained"
-            f" {mean['size_bytes'] / 1e6:7.2f} MB written  ({len(groups[name])} seeds)"
+            f" {mean['size_bytes'] / 1e6:7.2f} MB written  ({mean['seeds']} seeds)"
         )
 
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-MEASURED = HERE.parent / "benchmarks" / "results" / "methods.json"
+sys.path.insert(0, str(HERE.parent))
 NOTE = "<!-- Written by docs/build.py (make docs): change the program, not this page. -->"
 COMMAND_LINE = re.compile(r"^  ([a-z][a-z-]*)(?:  |$)", re.MULTILINE)
 
@@ -89,6 +88,7 @@ def settings_page() -> str:
 
 def methods_page() -> str:
     """Every method: what trains, the paper; then what was measured with few rows and with many."""
+    from benchmarks.methods import FILE, means_of
     from lightune.cli.store import method_rows
 
     methods = method_rows()
@@ -105,7 +105,7 @@ def methods_page() -> str:
         for one in methods
     ]
     lines += ["\n".join(table), "## What they reach"]
-    records = [one for one in json.loads(MEASURED.read_text(encoding="utf-8")) if "accuracy" in one]
+    records = [one for one in json.loads(FILE.read_text(encoding="utf-8")) if "accuracy" in one]
     known = {one["name"] for one in methods}
     lines.append(
         "MiniLM, the default recipe of each, on 1,000 test rows, with a 95% interval (means where there are"
@@ -115,35 +115,23 @@ def methods_page() -> str:
     for data, rows in sorted(
         {(one["data"], one["rows"]) for one in records}, key=lambda key: (-key[1], key[0])
     ):
-        found: dict[str, list[dict[str, float]]] = {}
-        for one in records:
-            if (one["data"], one["rows"]) == (data, rows) and one["method"] in known:
-                found.setdefault(one["method"], []).append(one)
-        lines += [f"### {data.capitalize()}, {rows:,} rows to train on", measured_table(found)]
+        means = {name: mean for name, mean in means_of(records, data, rows).items() if name in known}
+        lines += [f"### {data.capitalize()}, {rows:,} rows to train on", measured_table(means)]
     return "\n\n".join(lines) + "\n"
 
 
-def measured_table(found: dict[str, list[dict[str, float]]]) -> str:
-    """The means of each method's runs, the most accurate first."""
+def measured_table(means: dict[str, dict[str, float]]) -> str:
+    """What each method reached, in the order given."""
     table = ["| method | accuracy | seeds | seconds | memory, MB | trained numbers | file, MB |"]
     table.append("|---|---|---|---|---|---|---|")
-    means = {
-        name: {key: statistics.mean(one[key] for one in runs) for key in runs[0] if is_number(runs[0][key])}
-        for name, runs in found.items()
-    }
-    for name, mean in sorted(means.items(), key=lambda item: -item[1]["accuracy"]):
+    for name, mean in means.items():
         accuracy = f"{mean['accuracy']:.3f} ± {(mean['high'] - mean['low']) / 2:.3f}"
         table.append(
-            f"| `{name}` | {accuracy} | {len(found[name])} | {mean['seconds']:.0f}"
+            f"| `{name}` | {accuracy} | {mean['seeds']} | {mean['seconds']:.0f}"
             f" | {mean['peak_memory_bytes'] / 1e6:,.0f} | {mean['trainable_parameters']:,.0f}"
             f" | {mean['size_bytes'] / 1e6:.2f} |"
         )
     return "\n".join(table)
-
-
-def is_number(value: object) -> bool:
-    """Whether a mean can be taken of it."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def as_code(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:

@@ -79,11 +79,22 @@ class Packing(QuantizationConfigMixin):
 class Packer(HfQuantizer):
     """Packs while transformers reads, so that no more than one map is there in float32."""
 
+    layers: tuple[str, ...] = ()
+
+    def _process_model_before_weight_loading(self, model: PreTrainedModel, **_: Any) -> None:
+        """How the names of all that is in a layer begin."""
+        self.layers = tuple(
+            f"{name}.{number}."
+            for name, module in model.named_modules()
+            if isinstance(module, nn.ModuleList)
+            for number in range(len(module))
+        )
+
     def param_needs_quantization(self, model: PreTrainedModel, param_name: str, **_: Any) -> bool:
         """The weights of linear maps inside the layers, where rows are whole blocks."""
         module, name = get_module_from_name(model, param_name)
         is_map = isinstance(module, nn.Linear | Conv1D) and name == "weight"
-        return is_map and module.weight.shape[1] % BLOCK == 0 and param_name.startswith(_layers(model))
+        return is_map and module.weight.shape[1] % BLOCK == 0 and param_name.startswith(self.layers)
 
     def get_quantize_ops(self) -> ConversionOps:
         """How a weight is packed."""
@@ -140,13 +151,3 @@ class PackOne(ConversionOps):
         if missing_keys is not None:
             missing_keys.discard(full_layer_name)
         return {}
-
-
-def _layers(model: nn.Module) -> tuple[str, ...]:
-    """How the names of all that is in a layer begin."""
-    return tuple(
-        f"{name}.{number}."
-        for name, module in model.named_modules()
-        if isinstance(module, nn.ModuleList)
-        for number in range(len(module))
-    )
