@@ -126,6 +126,8 @@ def test_every_task_comes_back(task: str, tiny: TinyModel, tmp_path: Path) -> No
 def test_run_and_backbone_may_move(tmp_path: Path) -> None:
     """The run is copied elsewhere, and the backbone found again by what its bytes hash to."""
     model = tiny_model(tmp_path / "first" / "model", "bert", num_layers=1)
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"note": "nowhere else"}))
     one = train_and_look(tmp_path / "here", model, TEXTS, method="lora")
     moved = tmp_path / "there" / "renamed"
     shutil.copytree(one.folder, moved)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import binom
 
-from lightune.evaluate.familiar import fit_region, is_unusual
+from lightune.evaluate.familiar import SURE, USUAL_SHARE, fit_region, is_unusual
 
 
 def rows(number: int, seed: int, shift: float = 0.0) -> np.ndarray:
@@ -45,3 +46,7 @@ def test_alarm_is_about_more_than_chance() -> None:
     assert not is_unusual(1, 100)
     assert not is_unusual(0, 10)
     assert is_unusual(10, 100)
+    for num_rows in (1, 7, 50, 400):
+        for far in range(1, num_rows + 1):
+            surely = float(binom.sf(far - 1, num_rows, USUAL_SHARE)) < SURE
+            assert is_unusual(far, num_rows) == surely

@@ -78,7 +78,7 @@ def test_starts_from_the_untouched_network_and_leaves_it(name: str, kind: str, t
         assert torch.allclose(method.forward(backbone, batch), before, atol=1e-6)
         shake(backbone)
         assert not torch.allclose(method.forward(backbone, batch), before, atol=1e-2)
-        assert torch.equal(backbone.plain_forward(batch), before)
+        assert torch.allclose(backbone.plain_forward(batch), before, atol=1e-6)
     heads = tuple(f"{head}." for head in ["inserted", *backbone.head_modules()])
     trains = {name for name, one in backbone.model.named_parameters() if one.requires_grad}
     assert {one for one in trains if not one.startswith(heads)} == set()

@@ -8,23 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lightune.backbones.first_token import as_now
 from lightune.core.machine import return_freed
 
 
 def run_again_later(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
     """`function` of what is given, nothing inside kept; takes the place of torch's own `checkpoint`.
 
-    The backward pass lies outside of the context that chose how attention is computed (`attending`), so the
-    choice is kept; autocast and random numbers are restored by torch.
+    The backward pass lies outside of the contexts that chose how attention is computed (`attending`) and
+    whether the top layer goes on with the first token alone, so that both are kept; autocast and random
+    numbers are restored by torch.
     """
     from torch.nn.attention import sdpa_kernel
     from torch.utils.checkpoint import checkpoint
 
-    kernels = _attention_kernels()
+    kernels, narrowed = _attention_kernels(), as_now()
 
     def run(*inputs: Any, **options: Any) -> Any:
         return_freed()  # what the layer before has used
-        with sdpa_kernel(kernels):
+        with sdpa_kernel(kernels), narrowed():
             return function(*inputs, **options)
 
     return checkpoint(run, *given, use_reentrant=False, **named)

@@ -60,6 +60,6 @@ def fit_region(vectors: NDArray[Any]) -> Region:
 
 def is_unusual(num_far: int, num_rows: int) -> bool:
     """Whether so many rows beyond the threshold are more than chance would bring."""
-    from scipy.stats import binom
+    from scipy.special import betainc  # the binomial distribution's tail; scipy.stats takes long to load
 
-    return num_far > 0 and float(binom.sf(num_far - 1, num_rows, USUAL_SHARE)) < SURE
+    return num_far > 0 and float(betainc(num_far, num_rows - num_far + 1, USUAL_SHARE)) < SURE
