@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from lightune.backbones.cut import entered_at, run_below
+from lightune.backbones.heads import Headed
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
     from lightune.backbones.structure import Structure
+    from lightune.backbones.transformer import Transformer
+    from lightune.core.tokens import Batch
 
 TOLERANCE = 1e-3  # of the distance between the two texts' outputs: far above rounding, far below a token
 _open: list[tuple[nn.Module, str, int]] = []  # what `first_alone` holds
@@ -74,6 +77,20 @@ def first_alone_from(
     return best if costs[best] < sum(size for _, size in seen) else ""
 
 
+def first_where_enough(backbone: Transformer, batch: Batch) -> AbstractContextManager[None]:
+    """While open, the top layer goes on with the first token alone, where that is enough.
+
+    It is not where a prompt comes first, where the head reads several depths, and where a hook sits in the
+    layer, which may want the states of all tokens.
+    """
+    model, top = backbone.model, backbone.layers()[-1]
+    reads_more = backbone.whole is not model or (isinstance(model, Headed) and len(model.head.depths) > 0)
+    is_looked_at = any(one._forward_hooks or one._forward_pre_hooks for one in top.modules())
+    if not backbone.first_from or reads_more or is_looked_at:
+        return nullcontext()
+    return first_alone(model, backbone.first_from, batch.input_ids.shape[1])
+
+
 @contextmanager
 def first_alone(model: nn.Module, name: str, num_tokens: int, *, is_output: bool = False) -> Iterator[None]:
     """While open, the module `name` is given (or gives back) the first of `num_tokens` states alone."""
@@ -112,11 +129,6 @@ def as_now() -> Callable[[], AbstractContextManager[object]]:
         return stack
 
     return again
-
-
-def is_looked_at(layer: nn.Module) -> bool:
-    """Whether a hook sits in `layer`, which may want the states of all tokens."""
-    return any(module._forward_hooks or module._forward_pre_hooks for module in layer.modules())
 
 
 @contextmanager

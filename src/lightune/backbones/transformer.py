@@ -18,7 +18,7 @@ from torch import nn
 from lightune.backbones.base import POOLED, USUAL_DEPTHS, Backbone, HeadSpec, Tap, spread
 from lightune.backbones.cut import entered_at, keeping, run_below
 from lightune.backbones.encode import Limits
-from lightune.backbones.first_token import first_alone, first_alone_from, is_looked_at
+from lightune.backbones.first_token import first_alone_from, first_where_enough
 from lightune.backbones.heads import Headed, final_hidden, reduce_tokens
 from lightune.backbones.loading import (
     WRITING_CLASS,
@@ -272,7 +272,7 @@ class Transformer(Backbone):
     def forward(self, batch: Batch) -> torch.Tensor:
         """Logits (B, C) of the whole network; (U, V), at the batch's units, of a language model."""
         if not self.spec.is_language_model:
-            with self._first_alone(batch):
+            with first_where_enough(self, batch):
                 logits = self.logits_of_output(self.whole(**batch.inputs()))
             return logits[:, -batch.input_ids.shape[1] :] if self.spec.is_per_token else logits
         if self.start_id is not None:
@@ -285,15 +285,6 @@ class Transformer(Backbone):
             return logits[:, -batch.input_ids.shape[1] :][places]  # a prompt's own places come first
         hidden = self.base(**batch.inputs(), use_cache=False).last_hidden_state
         return self.model.get_output_embeddings()(hidden[places])  # type: ignore[operator,no-any-return]
-
-    def _first_alone(self, batch: Batch) -> AbstractContextManager[None]:
-        """The top layer goes on with the first token alone, where that is enough and nobody looks at it."""
-        reads_more = self.whole is not self.model or (
-            isinstance(self.model, Headed) and self.model.head.depths
-        )
-        if not self.first_from or reads_more or is_looked_at(self.layers()[-1]):
-            return nullcontext()
-        return first_alone(self.model, self.first_from, batch.input_ids.shape[1])
 
     @torch.no_grad()
     def _require_causal(self, source: str) -> None:
