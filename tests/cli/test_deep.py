@@ -6,15 +6,12 @@ import csv
 import importlib.util
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from lightune.core.progress import Show
-from lightune.engine.loop import Descent
 from lightune.request import Request
 from lightune.steps import deep
-from lightune.steps.gather import Gathered
-from lightune.steps.prepare import FEW_ROWS, Prepared
+from lightune.steps.prepare import FEW_ROWS
 from tests.cli.running import Ended, lightune, plain
 from tests.making import TinyModel, sentences, write_csv
 
@@ -82,32 +79,6 @@ def test_a_network_that_takes_too_long_gives_way(
     asked = Request(data=str(data), model=str(tiny("bert")), groups=groups)
     found = deep.look_deeper(asked, str(tmp_path / "found.csv"), Show(is_quiet=True))["deep"]
     assert found["network"] == network
-
-
-@pytest.mark.skipif(not HAS_CLEANLAB, reason="needs lightune[trust]")
-@pytest.mark.parametrize(
-    ("many", "asked", "epochs"), [(FEW_ROWS, {}, 4), (800, {}, 6), (FEW_ROWS, {"epochs": "5"}, 5)]
-)
-def test_many_rows_are_learnt_for_two_thirds_of_the_epochs(
-    many: int,
-    asked: dict[str, str],
-    epochs: int,
-    tiny: TinyModel,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    found = []
-
-    def not_asked(prepared: Prepared, gathered: Gathered, descent: Descent, *_: object) -> np.ndarray:
-        found.append(descent.epochs)
-        return np.zeros((len(gathered.examples), 2), dtype=np.float32)
-
-    monkeypatch.setattr(deep, "MANY_ROWS", many)
-    monkeypatch.setattr(deep, "out_of_fold", not_asked)
-    data = write_csv(tmp_path / "data.csv", sentences(FEW_ROWS))
-    request = Request(data=str(data), model=str(tiny("bert")), groups={"train": asked})
-    deep.look_deeper(request, str(tmp_path / "found.csv"), Show(is_quiet=True))
-    assert found == [epochs]
 
 
 def test_excluded_rows_are_not_trained_on(looked: tuple[Path, Ended], tiny: TinyModel) -> None:

@@ -6,7 +6,6 @@ training, texts unlike all others, groups too small to learn from or to be measu
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -26,11 +25,10 @@ from lightune.core.tokens import Ints
 from lightune.data.exclude import COLUMNS, Finding
 from lightune.data.profile import is_missing
 from lightune.data.write import Writer
-from lightune.engine.loop import Descent
 from lightune.explain.label_errors import label_errors, require_cleanlab
 from lightune.explain.neighbours import directions, near_duplicates, outliers
 from lightune.explain.opinions import by_states, by_words, together
-from lightune.methods.base import MANY_ROWS, Method
+from lightune.methods.base import Method
 from lightune.privacy.settings import require_usual
 from lightune.request import SLOW_BUT_SURE, Request
 from lightune.runs.findings import write_findings_page
@@ -144,21 +142,9 @@ def _seconds(request: Request, prepared: Prepared, gathered: Gathered) -> float:
     speeds = prepared.pace.speeds
     if speeds is None or prepared.cut > 0 or _why_not_labels(gathered):
         return 0.0
-    epochs = _descent(request, prepared, replace(gathered, decisions=Decisions())).epochs
+    epochs = resolve_descent(request, prepared, replace(gathered, decisions=Decisions())).epochs
     tokens = prepared.tokens.num_tokens * (FOLDS - 1) * 3 * epochs
     return tokens / max(speeds.float32, speeds.bfloat16)
-
-
-def _descent(request: Request, prepared: Prepared, gathered: Gathered) -> Descent:
-    """As for a training on these rows, less a third of its epochs where rows are many.
-
-    What is learnt last of many rows is their wrong labels, by heart (Arpit et al. 2017, arXiv:1706.05394;
-    figures in docs/log.md, 2026-11-30).
-    """
-    found = resolve_descent(request, prepared, gathered)
-    if request.train.epochs is not None or len(gathered.train) < MANY_ROWS:
-        return found
-    return replace(found, epochs=math.ceil(found.epochs * 2 / 3))
 
 
 def _upper_depths(prepared: Prepared) -> list[int]:
@@ -189,7 +175,7 @@ def _probability(
         by_words(texts, gold, folds, has_blanks=bool(has_blanks)),
         by_states(states[:, gathered.train], gold, folds),
     ]
-    descent = _descent(request, prepared, gathered)
+    descent = resolve_descent(request, prepared, gathered)
     logits = out_of_fold(prepared, gathered, descent, alone.folds(FOLDS, request.seed), show)
     return together([*opinions, softmax(logits[gathered.train])], (1, 1, NETWORK_WEIGHT))
 
