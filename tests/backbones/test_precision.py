@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from lightune.backbones import precision
 from lightune.backbones.base import HeadSpec, Tap
 from lightune.backbones.precision import Speeds, computing, kernel_name, measured_speeds
 from lightune.backbones.transformer import Transformer
@@ -54,10 +55,30 @@ def test_measured_once_and_then_remembered(backbone: Transformer, tmp_path: Path
     file.write_text(json.dumps({name: {"float32": 10.0, "bfloat16": 9.0}}))
     measured_speeds(forward, batches, digest="d1", device="cpu")
     assert len(calls) > number, "it may have been measured while the machine was busy"
+    file.write_text(json.dumps({name: {"float32": 1e-3, "bfloat16": 1e-4}}))
+    calls.clear()
+    assert measured_speeds(forward, batches, digest="d1", device="cpu").best == "float32"
+    assert set(calls) == {False}, "emulated bfloat16 is not waited for again"
     number = len(calls)
     measured_speeds(forward, batches, digest="another model", device="cpu")
     assert len(calls) > number
     assert len(json.loads((tmp_path / "cache" / "speeds.json").read_text())) == 2
+
+
+def test_emulated_bfloat16_is_given_up_after_one_batch(
+    backbone: Transformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def speed(_: object, batches: list[Batch], arithmetic: str, __: str) -> float:
+        asked.append((arithmetic, len(batches)))
+        return 100.0 if arithmetic == "float32" else 20.0
+
+    monkeypatch.setattr(precision, "_speed", speed)
+    batches = [batch_of(backbone)] * 3
+    found = measured_speeds(backbone.forward, batches, digest="d1", device="cpu")
+    assert found == Speeds(100.0, 20.0)
+    assert [one for one in asked if one[0] == "bfloat16"] == [("bfloat16", 1)]
 
 
 def test_broken_record_is_measured_again(backbone: Transformer, tmp_path: Path) -> None:

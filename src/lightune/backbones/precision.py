@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["float32", "bfloat16"]
 FASTER = 1.25  # bfloat16 must win by so much to be worth its rounding
+HOPELESS = 1 / 3  # of float32's speed: below it no busy machine explains it, and it is not tried again
 TRIES = 2
 SHORT_TOKENS = 128  # up to here plain products beat fused attention in bfloat16 training
 
@@ -38,6 +39,11 @@ class Speeds:
     def best(self) -> Precision:
         """Bfloat16 where it is clearly faster."""
         return "bfloat16" if self.bfloat16 > FASTER * self.float32 else "float32"
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Bfloat16 is emulated here: on processors with AVX2 alone a pass takes five times as long."""
+        return self.bfloat16 < HOPELESS * self.float32
 
 
 @contextlib.contextmanager
@@ -87,20 +93,29 @@ def measured_speeds(
 
     Each precision gets the best of a few passes over a few batches, in turns, so that a machine that is busy
     with something else slows down both: about two seconds on a laptop. Bfloat16 that lost is given another
-    chance by the next run.
+    chance by the next run, but not where it is `is_hopeless`, as the first batch shows.
     """
     import torch
 
     machine = f"{kernel_name(device, 'float32')}-{torch.get_num_threads()}-{digest}"
     file = cache_folder() / "speeds.json"
     known = _read(file)
-    if machine in known and Speeds(**known[machine]).best == "bfloat16":
-        return Speeds(**known[machine])
-    rates: dict[Precision, float] = {"float32": 0.0, "bfloat16": 0.0}
+    before = Speeds(**known[machine]) if machine in known else None
+    if before and before.best == "bfloat16":
+        return before
+
+    def measured(precision: Precision, some: list[Batch]) -> float:
+        return _speed(forward, some, precision, device)
+
+    if before is None:
+        before = Speeds(measured("float32", batches[:1]), measured("bfloat16", batches[:1]))
+    rates: dict[Precision, float] = (
+        {"float32": 0.0} if before.is_hopeless else {"float32": 0.0, "bfloat16": 0.0}
+    )
     for _ in range(TRIES):
         for precision, rate in rates.items():
-            rates[precision] = max(rate, _speed(forward, batches, precision, device))
-    found = Speeds(rates["float32"], rates["bfloat16"])
+            rates[precision] = max(rate, measured(precision, batches))
+    found = Speeds(rates["float32"], rates.get("bfloat16", before.bfloat16))
     known = {**_read(file), machine: vars(found)}
     with contextlib.suppress(OSError):  # a full disk: it is measured again next time
         write_whole(file, json.dumps(known, indent=1).encode())
