@@ -70,6 +70,7 @@ def test_parts_of_every_layer_are_found(kind: str, tiny: TinyModel) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_starts_from_the_untouched_network_and_leaves_it(name: str, kind: str, tiny: TinyModel) -> None:
     backbone = load(tiny(kind, num_layers=2))
+    backbone.first_from = ""  # a hook in the top layer makes it run whole: so it does before
     batch = batch_of(backbone)
     with torch.no_grad():
         before = backbone.forward(batch)
@@ -78,7 +79,7 @@ def test_starts_from_the_untouched_network_and_leaves_it(name: str, kind: str, t
         assert torch.allclose(method.forward(backbone, batch), before, atol=1e-6)
         shake(backbone)
         assert not torch.allclose(method.forward(backbone, batch), before, atol=1e-2)
-        assert torch.allclose(backbone.plain_forward(batch), before, atol=1e-6)
+        assert torch.equal(backbone.plain_forward(batch), before)
     heads = tuple(f"{head}." for head in ["inserted", *backbone.head_modules()])
     trains = {name for name, one in backbone.model.named_parameters() if one.requires_grad}
     assert {one for one in trains if not one.startswith(heads)} == set()

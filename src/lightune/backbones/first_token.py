@@ -83,10 +83,12 @@ def first_where_enough(backbone: Transformer, batch: Batch) -> AbstractContextMa
     It is not where a prompt comes first, where the head reads several depths, and where a hook sits in the
     layer, which may want the states of all tokens.
     """
-    model, top = backbone.model, backbone.layers()[-1]
-    reads_more = backbone.whole is not model or (isinstance(model, Headed) and len(model.head.depths) > 0)
-    is_looked_at = any(one._forward_hooks or one._forward_pre_hooks for one in top.modules())
-    if not backbone.first_from or reads_more or is_looked_at:
+    model = backbone.model
+    if not backbone.first_from or backbone.whole is not model:
+        return nullcontext()
+    reads_depths = isinstance(model, Headed) and len(model.head.depths) > 0
+    inside = backbone.layers()[-1].modules()
+    if reads_depths or any(one._forward_hooks or one._forward_pre_hooks for one in inside):
         return nullcontext()
     return first_alone(model, backbone.first_from, batch.input_ids.shape[1])
 

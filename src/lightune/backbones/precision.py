@@ -107,15 +107,14 @@ def measured_speeds(
     def measured(precision: Precision, some: list[Batch]) -> float:
         return _speed(forward, some, precision, device)
 
-    if before is None:
-        before = Speeds(measured("float32", batches[:1]), measured("bfloat16", batches[:1]))
+    rough = before or Speeds(measured("float32", batches[:1]), measured("bfloat16", batches[:1]))
     rates: dict[Precision, float] = (
-        {"float32": 0.0} if before.is_hopeless else {"float32": 0.0, "bfloat16": 0.0}
+        {"float32": 0.0} if rough.is_hopeless else {"float32": 0.0, "bfloat16": 0.0}
     )
     for _ in range(TRIES):
         for precision, rate in rates.items():
             rates[precision] = max(rate, measured(precision, batches))
-    found = Speeds(rates["float32"], rates.get("bfloat16", before.bfloat16))
+    found = Speeds(rates["float32"], rates.get("bfloat16", rough.bfloat16))
     known = {**_read(file), machine: vars(found)}
     with contextlib.suppress(OSError):  # a full disk: it is measured again next time
         write_whole(file, json.dumps(known, indent=1).encode())
