@@ -134,7 +134,7 @@ class Run:
             self.logits(texts)
         finally:
             self.watch = before
-        return watch.last
+        return watch.distances()
 
     def new_watch(self) -> Watch | None:
         """What tells rows unlike the training data; None where the run has not learnt it."""
@@ -173,7 +173,7 @@ class Run:
         import numpy as np
 
         from lightune.backbones.encode import Limits
-        from lightune.backbones.precision import computing
+        from lightune.backbones.precision import reading_in
         from lightune.engine.predict import READ_TOKENS, ask_close_again, logits_of
 
         if not examples:
@@ -187,7 +187,7 @@ class Run:
         watched = self.watch.around(forward, self.backbone, tokens) if self.watch else forward
 
         def ask(rows: Ints, arithmetic: Precision) -> Any:
-            with computing(arithmetic, device):
+            with reading_in(arithmetic, device):
                 return logits_of(
                     watched,
                     tokens,

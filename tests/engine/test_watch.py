@@ -59,8 +59,8 @@ def test_watch_keeps_rows_and_distances_together(tiny: TinyModel) -> None:
             for row in range(3)
         ]
     wanted = [float((one**2).mean()) / 2 for one in alone]
-    assert np.allclose(watch.last, wanted, rtol=1e-4)
-    watch.last = np.array([0.5, 3.0, 0.2])
+    assert np.allclose(watch.distances(), wanted, rtol=1e-4)
+    watch.vectors = np.sqrt([[1.0], [6.0], [0.4]]) * np.ones(width)  # distances 0.5, 3, 0.2
     watch.count()
     watch.count()
     assert watch.summary() | {"share": 0} == {

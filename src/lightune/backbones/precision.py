@@ -9,19 +9,19 @@ arXiv:1710.03740).
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from lightune.core.paths import cache_folder, write_whole
+from lightune.backbones.products import quick_products
+from lightune.core.remembered import recall, remember
 
 if TYPE_CHECKING:
     from lightune.core.tokens import Batch
 
 Precision = Literal["float32", "bfloat16"]
+KIND = "speeds"  # of measurement
 FASTER = 1.25  # bfloat16 must win by so much to be worth its rounding
 HOPELESS = 1 / 3  # of float32's speed: below it no busy machine explains it, and it is not tried again
 TRIES = 2
@@ -55,6 +55,14 @@ def computing(precision: Precision, device: str) -> Iterator[None]:
     import torch
 
     with torch.autocast(device.split(":", maxsplit=1)[0], dtype=torch.bfloat16):
+        yield
+
+
+@contextlib.contextmanager
+def reading_in(precision: Precision, device: str) -> Iterator[None]:
+    """Passes without gradients inside are computed in `precision`, their products by the quicker library."""
+    quick = quick_products(device) if precision == "float32" else contextlib.nullcontext()
+    with computing(precision, device), quick:
         yield
 
 
@@ -98,8 +106,7 @@ def measured_speeds(
     import torch
 
     machine = f"{kernel_name(device, 'float32')}-{torch.get_num_threads()}-{digest}"
-    file = cache_folder() / "speeds.json"
-    known = _read(file)
+    known = recall(KIND)
     before = Speeds(**known[machine]) if machine in known else None
     if before and before.best == "bfloat16":
         return before
@@ -115,9 +122,7 @@ def measured_speeds(
         for precision, rate in rates.items():
             rates[precision] = max(rate, measured(precision, batches))
     found = Speeds(rates["float32"], rates.get("bfloat16", rough.bfloat16))
-    known = {**_read(file), machine: vars(found)}
-    with contextlib.suppress(OSError):  # a full disk: it is measured again next time
-        write_whole(file, json.dumps(known, indent=1).encode())
+    remember(KIND, machine, vars(found))
     return found
 
 
@@ -130,12 +135,3 @@ def _speed(forward: Callable[[Batch], Any], batches: list[Batch], precision: Pre
             forward(batch)
         seconds = time.perf_counter() - began
     return sum(batch.num_padded_tokens for batch in batches) / seconds
-
-
-def _read(file: os.PathLike[str]) -> dict[str, dict[str, float]]:
-    try:
-        with open(file, encoding="utf-8") as stream:
-            known: dict[str, dict[str, float]] = json.load(stream)
-            return known
-    except (OSError, ValueError):
-        return {}

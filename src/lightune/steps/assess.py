@@ -112,7 +112,7 @@ def _ask(folder: Path, data: str, wanted: Wanted, show: Show) -> Asked:
     targets = run.task.targets(examples)
     run.watch = run.new_watch()
     logits = run.outputs(examples)
-    share = float((run.watch.last > 1).mean()) if run.watch else None
+    share = float((run.watch.distances() > 1).mean()) if run.watch else None
     return Asked(run, examples, table, logits, targets, share)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from lightune import methods
 from lightune.backbones.base import Tap
-from lightune.backbones.precision import computing
+from lightune.backbones.precision import reading_in
 from lightune.backbones.source import Source
 from lightune.core import plugins
 from lightune.core.errors import UserError
@@ -169,7 +169,7 @@ def calibration_of(
     )
 
     def below(batch: Batch) -> Mapping[Tap, torch.Tensor]:
-        with computing(prepared.pace.precision, backbone.device):
+        with reading_in(prepared.pace.precision, backbone.device):
             return backbone.below(batch, prepared.taps)
 
     forward = prepared.forward

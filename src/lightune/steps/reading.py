@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lightune.backbones.base import Tap
-from lightune.backbones.precision import Precision, Speeds, attending, computing, kernel_name
+from lightune.backbones.precision import Precision, Speeds, attending, computing, kernel_name, reading_in
 from lightune.backbones.transformer import Transformer
 from lightune.core.errors import UserError
 from lightune.core.paths import is_disk_full, require_free
@@ -94,7 +94,7 @@ def read_once(
         filling = store.Filling(tokens, spaces)
         with (
             show.bar(f"reading through {depth} frozen layers", tokens.num_tokens) as bar,
-            computing(pace.precision, backbone.device),
+            reading_in(pace.precision, backbone.device),
         ):
             filled = store.fill(backbone, filling, backbone.below, batch_tokens=READ_TOKENS, bar=bar)
     except UserError as error:
