@@ -91,6 +91,15 @@ def test_measured_once_and_only_a_clear_win_counts(tmp_path: Path, monkeypatch: 
     assert is_onednn_quicker()
 
 
+def test_a_build_that_cannot_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*_: Any) -> torch.Tensor:
+        raise NotImplementedError("not on this processor")
+
+    monkeypatch.setenv("LIGHTUNE_CACHE", str(tmp_path))
+    monkeypatch.setattr(products, "by_onednn", refusing)
+    assert not is_onednn_quicker() and not is_onednn_quicker()
+
+
 def test_a_vocabulary_is_not_copied_for_every_pass() -> None:
     assert pays(1024, torch.empty(1536, 384))
     assert not pays(1024, torch.empty(49152, 576))
