@@ -69,16 +69,25 @@ def test_wrong_labels_are_among_the_findings(minilm: Path, tmp_path: Path) -> No
     assert wrong <= set(found_rows(tmp_path, "label_error"))
 
 
-@pytest.mark.parametrize(("seconds", "network"), [(900.0, "full"), (-1.0, "side")])
+@pytest.mark.parametrize(
+    ("seconds", "network", "folds"), [(900.0, "full", 5), (350.0, "full", 3), (150.0, "side", 3)]
+)
 def test_a_network_that_takes_too_long_gives_way(
-    seconds: float, network: str, tiny: TinyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seconds: float,
+    network: str,
+    folds: int,
+    tiny: TinyModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """First to fewer folds, then to a cheaper one: all epochs on all rows are said to take 100 s here."""
+    monkeypatch.setattr(deep, "_seconds_of_pass", lambda *_: 100.0)
     monkeypatch.setattr(deep, "MOST_SECONDS", seconds)
     data = write_csv(tmp_path / "data.csv", sentences(FEW_ROWS))
     groups = {"train": {"epochs": "1"}}
     asked = Request(data=str(data), model=str(tiny("bert")), groups=groups)
     found = deep.look_deeper(asked, str(tmp_path / "found.csv"), Show(is_quiet=True))["deep"]
-    assert found["network"] == network
+    assert (found["network"], found["folds"]) == (network, folds)
 
 
 def test_excluded_rows_are_not_trained_on(looked: tuple[Path, Ended], tiny: TinyModel) -> None:
