@@ -90,9 +90,28 @@ def _texts(file: Path) -> list[str]:
         return [row["text"] for row in csv.DictReader(stream)]
 
 
+def flipped_movies(folder: Path, seed: str) -> tuple[Path, Path, Any]:
+    """4,000 sentences with 5% of the labels flipped (of `clean` none), 6,000 as they are, and which are."""
+    import csv
+
+    train_file, test_file = write_parts("movies", folder, 4000, 6000)
+    with train_file.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    wrong = np.zeros(len(rows), dtype=bool)
+    if seed != "clean":
+        wrong[np.random.default_rng(int(seed)).permutation(len(rows))[: len(rows) // 20]] = True
+    other, flipped = {"pos": "neg", "neg": "pos"}, folder / "flipped.csv"
+    with flipped.open("w", encoding="utf-8", newline="") as stream:
+        lines = [
+            (row["text"], other[row["label"]] if is_wrong else row["label"])
+            for row, is_wrong in zip(rows, wrong, strict=True)
+        ]
+        csv.writer(stream).writerows([("text", "label"), *lines])
+    return flipped, test_file, wrong
+
+
 def labels(seed: str) -> dict[str, Any]:
     """5% of the labels flipped: how well `check --deep` finds them, and what training without them brings."""
-    import csv
     import time
 
     from sklearn.metrics import average_precision_score
@@ -102,36 +121,23 @@ def labels(seed: str) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        train_file, test_file = write_parts("movies", folder, 4000, 6000)
-        with train_file.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        wrong = np.zeros(len(rows), dtype=bool)
-        if seed != "clean":
-            wrong[np.random.default_rng(int(seed)).permutation(len(rows))[: len(rows) // 20]] = True
-        other = {"pos": "neg", "neg": "pos"}
-        flipped = folder / "flipped.csv"
-        with flipped.open("w", encoding="utf-8", newline="") as stream:
-            lines = [
-                (row["text"], other[row["label"]] if is_wrong else row["label"])
-                for row, is_wrong in zip(rows, wrong, strict=True)
-            ]
-            csv.writer(stream).writerows([("text", "label"), *lines])
+        flipped, test_file, wrong = flipped_movies(folder, seed)
         began = time.perf_counter()
         asked = Request(data=str(flipped), model="minilm")
         deep = look_deeper(asked, str(folder / "found.csv"), Show(is_quiet=True))["deep"]
-        seconds = time.perf_counter() - began
-        score, is_found = np.zeros(len(rows)), np.zeros(len(rows), dtype=bool)
+        found: dict[str, Any] = {
+            "seconds": time.perf_counter() - began,
+            "flagged_share": deep["flagged_share"],
+            "counts": deep["counts"],
+            "network": f"{deep['network']} in {deep['folds']} folds",
+        }
+        if seed == "clean":
+            return found
+        score, is_found = np.zeros(len(wrong)), np.zeros(len(wrong), dtype=bool)
         for one in deep["findings"]:
             if one["kind"] in ("label_error", "doubtful_label"):
                 score[one["row"]] = one["score"]
                 is_found[one["row"]] = one["kind"] == "label_error"
-        found: dict[str, Any] = {
-            "seconds": seconds,
-            "flagged_share": deep["flagged_share"],
-            "counts": deep["counts"],
-        }
-        if seed == "clean":
-            return found
         found |= {
             "average_precision": float(average_precision_score(wrong, score)),
             "average_precision_of_errors": float(average_precision_score(wrong, score * is_found)),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from lightune.core.progress import Show
 from lightune.request import Request
 from lightune.steps import deep
+from lightune.steps.folds import out_of_fold
 from lightune.steps.prepare import FEW_ROWS
 from tests.cli.running import Ended, lightune, plain
 from tests.making import TinyModel, sentences, write_csv
@@ -88,6 +92,25 @@ def test_a_network_that_takes_too_long_gives_way(
     asked = Request(data=str(data), model=str(tiny("bert")), groups=groups)
     found = deep.look_deeper(asked, str(tmp_path / "found.csv"), Show(is_quiet=True))["deep"]
     assert (found["network"], found["folds"]) == (network, folds)
+
+
+@pytest.mark.skipif(not HAS_CLEANLAB, reason="needs lightune[trust]")
+def test_rows_are_asked_about_after_every_epoch_of_their_fold(
+    tiny: TinyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[np.ndarray] = []
+
+    def kept_too(*given: Any) -> np.ndarray:
+        kept.append(out_of_fold(*given))
+        return kept[-1]
+
+    monkeypatch.setattr(deep, "out_of_fold", kept_too)
+    data = write_csv(tmp_path / "data.csv", sentences(60))
+    asked = Request(data=str(data), model=str(tiny("bert")), method="head", groups={"train": {"epochs": "3"}})
+    deep.look_deeper(asked, str(tmp_path / "found.csv"), Show(is_quiet=True))
+    [logits] = kept
+    assert logits.shape == (3, 60, 2) and np.abs(logits).min() > 0, "every row, after every epoch"
+    assert all((before != after).any(axis=1).all() for before, after in pairwise(logits))
 
 
 def test_excluded_rows_are_not_trained_on(looked: tuple[Path, Ended], tiny: TinyModel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,3 +131,39 @@ def test_a_score_of_zero_may_wait_for_the_loss(falls: bool, epochs: int) -> None
     )
     descent = Descent(12, 0.01, 0.01, 8, 1000, "sgd", "linear", 0.1, 0.0, 0.0, 3, 0)
     assert fit(work, descent, folder=None, bar=None).epoch == epochs
+
+
+def test_the_last_epoch_stays_where_none_is_chosen() -> None:
+    """Validation says the first of two epochs was better; who asks for no choice gets the second."""
+    from dataclasses import replace
+
+    from lightune.engine.loop import Descent, Work, fit
+
+    def train(scores: list[float], **changed: Any) -> torch.Tensor:
+        torch.manual_seed(0)
+        model, left = torch.nn.EmbeddingBag(50, 2), list(scores)
+        tokens = made_tokens(16)
+        work = Work(
+            model=model,
+            forward=lambda batch: model(batch.input_ids),
+            start_training=model.train,
+            losses=lambda logits, batch, gold: torch.nn.functional.cross_entropy(
+                logits, torch.as_tensor(gold), reduction="none"
+            ),
+            weigh=len,
+            tokens=Tokens(tokens.ids, None, np.arange(0, 17) * 3, tokens.windows),
+            targets=np.arange(16) % 2,
+            rows=np.arange(16),
+            pad_id=0,
+            device="cpu",
+            head_prefixes=("none.",),
+            validate=(lambda: {"score": left.pop(0), "validation_loss": 1.0}) if scores else None,
+        )
+        descent = Descent(2, 0.1, 0.1, 8, 1000, "sgd", "constant", 0.0, 0.0, 0.0, 0, 0)
+        fit(work, replace(descent, **changed), folder=None, bar=None)
+        return model.weight.detach().clone()
+
+    first, second = train([], epochs=1), train([])
+    assert not torch.equal(first, second)
+    assert torch.equal(train([0.9, 0.1]), first)
+    assert torch.equal(train([0.9, 0.1], keeps_best=False), second)

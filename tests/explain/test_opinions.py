@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lightune.explain.opinions import Folds, by_states, by_words, together
+from lightune.explain.opinions import Folds, by_states, by_words, of_epochs, together
 from tests.making import sentences
 
 ROWS = 120
@@ -54,3 +54,12 @@ def test_the_sure_count_for_more() -> None:
     both = together([sure, unsure])
     assert both[0, 0] > 0.85 and np.allclose(both.sum(axis=1), 1)
     assert np.isfinite(together([np.array([[1.0, 0.0]]), sure])).all()
+
+
+def test_an_epoch_that_has_not_learnt_is_not_asked() -> None:
+    gold = np.arange(ROWS) % 2
+    knows = np.where(np.eye(2)[gold] == 1, 0.8, 0.2)
+    other = np.where(np.eye(2)[gold] == 1, 0.6, 0.4)
+    guesses = np.full((ROWS, 2), [0.99, 0.01])
+    assert np.allclose(of_epochs([guesses, knows, other], gold), together([knows, other]))
+    assert np.allclose(of_epochs([guesses, guesses], gold), guesses), "the best may be none too good"

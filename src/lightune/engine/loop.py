@@ -52,6 +52,7 @@ class Descent:
     seed: int
     skip_below: float = 0.0
     later_layers: int | None = None
+    keeps_best: bool = True  # by validation; else the last epoch stays, whatever validation says
 
 
 @dataclass(frozen=True)
@@ -351,7 +352,8 @@ def _end_epoch(
             progress.risen_epoch = progress.epoch
         if row["score"] >= progress.best_score:  # of equal epochs the later one, with the lower rate
             progress.best_score, progress.best_epoch = row["score"], progress.epoch
-            best = {name: one.detach().clone() for name, one in named.items()}
+            if descent.keeps_best:
+                best = {name: one.detach().clone() for name, one in named.items()}
         is_stale = progress.epoch - progress.risen_epoch >= descent.patience > 0
         progress.is_finished = is_stale or not math.isfinite(row["train_loss"])
     progress.epochs.append(row)

@@ -27,7 +27,7 @@ from lightune.data.profile import is_missing
 from lightune.data.write import Writer
 from lightune.explain.label_errors import label_errors, require_cleanlab
 from lightune.explain.neighbours import directions, near_duplicates, outliers
-from lightune.explain.opinions import by_states, by_words, together
+from lightune.explain.opinions import by_states, by_words, of_epochs, together
 from lightune.methods.base import Method
 from lightune.privacy.settings import require_usual
 from lightune.request import SLOW_BUT_SURE, Request
@@ -196,8 +196,9 @@ def _probability(
         by_states(states[:, gathered.train], gold, numbered),
     ]
     descent = resolve_descent(request, prepared, gathered)
-    logits = out_of_fold(prepared, gathered, descent, folds, show)
-    return together([*opinions, softmax(logits[gathered.train])], (1, 1, NETWORK_WEIGHT))
+    logits = out_of_fold(prepared, gathered, descent, folds, show)[:, gathered.train]
+    network = of_epochs([softmax(one) for one in logits], gold)
+    return together([*opinions, network], (1, 1, NETWORK_WEIGHT))
 
 
 def _without_validation(gathered: Gathered) -> Gathered:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from lightune.engine.loop import Descent
 from lightune.methods.base import trained_state
 from lightune.request import Request
 from lightune.steps.gather import Gathered
-from lightune.steps.learn import answered_logits, learn
+from lightune.steps.learn import learn
 from lightune.steps.measure import measure
 from lightune.steps.prepare import Prepared
 
@@ -23,7 +24,8 @@ def each_fold(
 ) -> Iterator[Ints]:
     """The held-out rows of each fold, while the network is trained on the others.
 
-    Every fold starts from the same untouched weights, which are put back at the end.
+    Every fold starts from the same untouched weights, which are put back at the end. No epoch is chosen by
+    rows that are held out: only where none is chosen are they asked about after each.
     """
     import torch
 
@@ -32,7 +34,8 @@ def each_fold(
     random = torch.get_rng_state()
     try:
         for rows, held in folds:
-            learn(prepared, gathered, descent, rows=rows, held=held[:0], folder=None, show=show)
+            asked = held[:0] if descent.keeps_best else held
+            learn(prepared, gathered, descent, rows=rows, held=asked, folder=None, show=show)
             yield held
             model.load_state_dict(start, strict=False)
     finally:
@@ -69,8 +72,10 @@ def spread_of(found: list[dict[str, float]]) -> dict[str, dict[str, float]]:
 def out_of_fold(
     prepared: Prepared, gathered: Gathered, descent: Descent, folds: list[tuple[Ints, Ints]], show: Show
 ) -> np.ndarray:
-    """(E, C) logits of every example by a network that was not trained on it; 0 for rows of no fold."""
-    logits = np.zeros((len(gathered.examples), len(gathered.task.labels)), dtype=np.float32)
+    """(epochs, E, C) logits of every example by a network not trained on it, after each epoch; else 0."""
+    descent = replace(descent, keeps_best=False, patience=0)
+    shape = descent.epochs, len(gathered.examples), len(gathered.task.labels)
+    logits = np.zeros(shape, dtype=np.float32)
     for held in each_fold(prepared, gathered, descent, folds, show):
-        logits[held] = answered_logits(prepared, gathered, held)
+        logits[:, held] = np.stack(prepared.held_by_epoch)
     return logits

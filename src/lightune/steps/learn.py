@@ -172,6 +172,7 @@ def learn(
     backbone.model.eval()
     place = progress.best_epoch - 1 - (progress.epoch - len(by_epoch))  # a resumed run has the last only
     prepared.held_logits = by_epoch[place] if by_epoch and place >= 0 else None
+    prepared.held_by_epoch = [] if descent.keeps_best else by_epoch
     read_later = prepared.seconds["activations"] - read_before
     prepared.seconds["train"] = time.perf_counter() - began - read_later
     _require_finite(progress, descent, folder)

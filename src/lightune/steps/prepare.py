@@ -78,6 +78,7 @@ class Prepared:
     seconds: dict[str, float] = field(default_factory=dict)
     thaw: Callable[[], None] = lambda: None  # lets the layers train again that were frozen after an epoch
     held_logits: NDArray[Any] | None = None  # of the validation rows, by the epoch that is kept
+    held_by_epoch: list[NDArray[Any]] = field(default_factory=list)  # by every epoch, where none is chosen
     untouched: NDArray[Any] | None = None  # logits of the tested rows before training
     untouched_written: Written | None = None  # likewise the texts it wrote
     private: PrivateDescent | None = None  # how it is trained, where that is private
