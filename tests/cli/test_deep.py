@@ -85,7 +85,7 @@ def test_a_network_that_takes_too_long_gives_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """First to fewer folds, then to a cheaper one: all epochs on all rows are said to take 100 s here."""
-    monkeypatch.setattr(deep, "_seconds_of_pass", lambda *_: 100.0)
+    monkeypatch.setattr(deep, "_seconds_of_training", lambda *_: 100.0)
     monkeypatch.setattr(deep, "MOST_SECONDS", seconds)
     data = write_csv(tmp_path / "data.csv", sentences(FEW_ROWS))
     groups = {"train": {"epochs": "1"}}

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from lightune.backbones.base import HeadSpec, Tap
 from lightune.backbones.transformer import Transformer
 from lightune.core.tokens import Tokens
+from lightune.engine import watch as engine_watch
 from lightune.engine.watch import Watch, watched_depth, with_states
 from lightune.evaluate.familiar import Region
 from tests.making import TinyModel, sentences, train_tiny, write_csv
@@ -45,7 +46,11 @@ def test_kept_states_are_the_stored_ones(kind: str, tiny: TinyModel) -> None:
     assert torch.allclose(vectors, wanted / wanted.norm(dim=1, keepdim=True), atol=1e-5)
 
 
-def test_watch_keeps_rows_and_distances_together(tiny: TinyModel) -> None:
+@pytest.mark.parametrize("most", [1, 2, 100])
+def test_watch_keeps_rows_and_distances_together(
+    most: int, tiny: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_watch, "MOST_WAITING", most)
     backbone, tokens = opened(str(tiny("bert")), "standard")
     width = backbone.width
     region = Region(np.zeros(width), np.zeros((0, width)), np.zeros(0), 1.0, threshold=2.0)
@@ -60,7 +65,8 @@ def test_watch_keeps_rows_and_distances_together(tiny: TinyModel) -> None:
         ]
     wanted = [float((one**2).mean()) / 2 for one in alone]
     assert np.allclose(watch.distances(), wanted, rtol=1e-4)
-    watch.vectors = np.sqrt([[1.0], [6.0], [0.4]]) * np.ones(width)  # distances 0.5, 3, 0.2
+    far = np.sqrt([[1.0], [6.0], [0.4]]) * np.ones(width)  # distances 0.5, 3, 0.2
+    watch.waiting = [(np.array([2, 0]), far[[2, 0]]), (np.array([1]), far[[1]])]
     watch.count()
     watch.count()
     assert watch.summary() | {"share": 0} == {

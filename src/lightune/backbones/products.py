@@ -27,8 +27,7 @@ STATES, WIDTH, INNER, TRIES = 512, 384, 1536, 9  # of the product that is timed,
 
 def pays(states: int, weight: torch.Tensor) -> bool:
     """Whether the copies that oneDNN needs are small beside the product of `weight` with so many states."""
-    outputs, inputs = weight.shape
-    is_wide = min(outputs, inputs) >= LEAST_WIDTH and weight.numel() <= MOST_WEIGHTS
+    is_wide = weight.dim() == 2 and min(weight.shape) >= LEAST_WIDTH and weight.numel() <= MOST_WEIGHTS
     return is_wide and states >= LEAST_STATES and states * weight.numel() >= LEAST_WORK
 
 

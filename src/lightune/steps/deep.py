@@ -132,12 +132,12 @@ def _network(request: Request, gathered: Gathered, source: Source, show: Show) -
         kind = plugins.load(methods, name, Method)  # type: ignore[type-abstract]
         method = kind(request.method_settings(name), head_of(kind, request, gathered.task))
         prepared = prepare(request, gathered, source, method, show)
-        a_pass = _seconds_of_pass(request, prepared, gathered)
+        a_training = _seconds_of_training(request, prepared, gathered)
         for number in folds:
-            if (number - 1) * a_pass <= MOST_SECONDS:
+            if (number - 1) * a_training <= MOST_SECONDS:
                 return prepared, number
         if name != names[-1]:
-            seconds = (folds[-1] - 1) * a_pass
+            seconds = (folds[-1] - 1) * a_training
             show.note(f"{name} would take {seconds:.0f} s: a cheaper network takes its place")
     return prepared, folds[-1]
 
@@ -150,7 +150,7 @@ def _possible_folds(gathered: Gathered) -> list[int]:
     return [min(number, max(2, num_groups)) for number in FOLDS]
 
 
-def _seconds_of_pass(request: Request, prepared: Prepared, gathered: Gathered) -> float:
+def _seconds_of_training(request: Request, prepared: Prepared, gathered: Gathered) -> float:
     """About how long all epochs on all rows take; 0 where that is not known.
 
     A step costs as three passes in float32, also where bfloat16 is quicker: steps gain less by it than passes
