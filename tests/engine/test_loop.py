@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,36 @@ import torch
 
 from lightune.core.tokens import Tokens, pool_windows, repad, unpad
 from lightune.engine.batches import epoch_steps, pieces, reading_batches
-from lightune.engine.loop import rate_factor
+from lightune.engine.loop import Descent, Work, fit, rate_factor
 
 
 def made_tokens(number: int = 100, seed: int = 0) -> Tokens:
     random = np.random.default_rng(seed)
     ids = [random.integers(1, 50, random.integers(1, 40)).tolist() for _ in range(number)]
     return Tokens.from_lists(ids, None, [1] * number)
+
+
+def made_work(
+    model: torch.nn.Module, number: int, validate: Callable[[], dict[str, float]] | None = None
+) -> Work:
+    """So many examples of three tokens each, of two classes in turn."""
+    tokens = made_tokens(number)
+    return Work(
+        model=model,
+        forward=lambda batch: model(batch.input_ids),
+        start_training=model.train,
+        losses=lambda logits, batch, gold: torch.nn.functional.cross_entropy(
+            logits, torch.as_tensor(gold), reduction="none"
+        ),
+        weigh=len,
+        tokens=Tokens(tokens.ids, None, np.arange(0, number + 1) * 3, tokens.windows),
+        targets=np.arange(number) % 2,
+        rows=np.arange(number),
+        pad_id=0,
+        device="cpu",
+        head_prefixes=("none.",),
+        validate=validate,
+    )
 
 
 def test_an_epoch_has_every_row_once_and_shuffles() -> None:
@@ -71,28 +96,11 @@ def test_schedules_rise_and_fall(schedule: str) -> None:
 
 def test_accumulated_pieces_give_the_gradient_of_the_whole(tmp_path: Path) -> None:
     """A step cut into pieces by the token budget moves the weights as the uncut step does."""
-    from lightune.engine.loop import Descent, Work, fit
 
     def train(batch_tokens: int) -> torch.Tensor:
         torch.manual_seed(0)
         model = torch.nn.EmbeddingBag(50, 2)
-        tokens = made_tokens(64)
-        targets = np.arange(64) % 2
-        work = Work(
-            model=model,
-            forward=lambda batch: model(batch.input_ids, per_sample_weights=None),
-            start_training=model.train,
-            losses=lambda logits, batch, gold: torch.nn.functional.cross_entropy(
-                logits, torch.as_tensor(gold), reduction="none"
-            ),
-            weigh=len,
-            tokens=Tokens(tokens.ids, None, np.arange(0, 65) * 3, tokens.windows),
-            targets=targets,
-            rows=np.arange(64),
-            pad_id=0,
-            device="cpu",
-            head_prefixes=("none.",),
-        )
+        work = made_work(model, 64)
         descent = Descent(2, 0.1, 0.1, 16, batch_tokens, "sgd", "linear", 0.1, 0.0, 0.0, 0, 0)
         fit(work, descent, folder=None, bar=None)
         return model.weight.detach().clone()
@@ -103,62 +111,26 @@ def test_accumulated_pieces_give_the_gradient_of_the_whole(tmp_path: Path) -> No
 @pytest.mark.parametrize(("falls", "epochs"), [(True, 12), (False, 4)])
 def test_a_score_of_zero_may_wait_for_the_loss(falls: bool, epochs: int) -> None:
     """Rare spans: F1 stays 0 while the loss falls. Only when neither moves is it a standstill."""
-    from lightune.engine.loop import Descent, Work, fit
-
     model = torch.nn.EmbeddingBag(50, 2)
-    tokens = made_tokens(16)
     done: list[float] = []
 
     def validate() -> dict[str, float]:
         done.append(1.0 / (len(done) + 1) if falls else 1.0)
         return {"score": 0.0, "validation_loss": done[-1]}
 
-    work = Work(
-        model=model,
-        forward=lambda batch: model(batch.input_ids),
-        start_training=model.train,
-        losses=lambda logits, batch, gold: torch.nn.functional.cross_entropy(
-            logits, torch.as_tensor(gold), reduction="none"
-        ),
-        weigh=len,
-        tokens=Tokens(tokens.ids, None, np.arange(0, 17) * 3, tokens.windows),
-        targets=np.arange(16) % 2,
-        rows=np.arange(16),
-        pad_id=0,
-        device="cpu",
-        head_prefixes=("none.",),
-        validate=validate,
-    )
+    work = made_work(model, 16, validate)
     descent = Descent(12, 0.01, 0.01, 8, 1000, "sgd", "linear", 0.1, 0.0, 0.0, 3, 0)
     assert fit(work, descent, folder=None, bar=None).epoch == epochs
 
 
 def test_the_last_epoch_stays_where_none_is_chosen() -> None:
     """Validation says the first of two epochs was better; who asks for no choice gets the second."""
-    from dataclasses import replace
-
-    from lightune.engine.loop import Descent, Work, fit
 
     def train(scores: list[float], **changed: Any) -> torch.Tensor:
         torch.manual_seed(0)
         model, left = torch.nn.EmbeddingBag(50, 2), list(scores)
-        tokens = made_tokens(16)
-        work = Work(
-            model=model,
-            forward=lambda batch: model(batch.input_ids),
-            start_training=model.train,
-            losses=lambda logits, batch, gold: torch.nn.functional.cross_entropy(
-                logits, torch.as_tensor(gold), reduction="none"
-            ),
-            weigh=len,
-            tokens=Tokens(tokens.ids, None, np.arange(0, 17) * 3, tokens.windows),
-            targets=np.arange(16) % 2,
-            rows=np.arange(16),
-            pad_id=0,
-            device="cpu",
-            head_prefixes=("none.",),
-            validate=(lambda: {"score": left.pop(0), "validation_loss": 1.0}) if scores else None,
-        )
+        validate = (lambda: {"score": left.pop(0), "validation_loss": 1.0}) if scores else None
+        work = made_work(model, 16, validate)
         descent = Descent(2, 0.1, 0.1, 8, 1000, "sgd", "constant", 0.0, 0.0, 0.0, 0, 0)
         fit(work, replace(descent, **changed), folder=None, bar=None)
         return model.weight.detach().clone()

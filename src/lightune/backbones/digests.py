@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from lightune.core.paths import cache_folder
+from lightune.core.remembered import recall, remember
 
+KIND = "digests"
 CHUNK_BYTES = 1 << 22
 DIGEST_BYTES = 16
 
@@ -32,8 +31,8 @@ def digest(folder: Path) -> str:
     files = [folder / "config.json", *weight_files(folder)]
     stamp = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
     key = str(folder.resolve())
-    known = _read_memory().get(key)
-    if isinstance(known, dict) and known.get("stamp") == stamp:
+    known = recall(KIND).get(key)
+    if known is not None and known.get("stamp") == stamp:
         return str(known["digest"])
     found = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for file in files:
@@ -41,7 +40,8 @@ def digest(folder: Path) -> str:
         with file.open("rb") as stream:
             while chunk := stream.read(CHUNK_BYTES):
                 found.update(chunk)
-    _remember(key, {"stamp": stamp, "digest": found.hexdigest()})
+    value = {"stamp": stamp, "digest": found.hexdigest()}
+    remember(KIND, key, value, is_kept=lambda other: Path(other).is_dir())
     return found.hexdigest()
 
 
@@ -50,8 +50,7 @@ def find_by_digest(wanted: str) -> Path | None:
 
     Known places: every folder whose digest was asked for before, lightune's own models, the hub's cache.
     """
-    remembered = _read_memory()
-    likely = [key for key, value in remembered.items() if value.get("digest") == wanted]
+    likely = [key for key, value in recall(KIND).items() if value.get("digest") == wanted]
     for folder in (*map(Path, likely), *_known_folders()):
         if (folder / "config.json").is_file() and weight_files(folder):
             try:
@@ -73,30 +72,3 @@ def _hub_cache() -> Path | None:
 
     folder = Path(HF_HUB_CACHE)
     return folder if folder.is_dir() else None
-
-
-def _memory_file() -> Path:
-    return cache_folder() / "digests.json"
-
-
-def _read_memory() -> dict[str, Any]:
-    try:
-        found = json.loads(_memory_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # not there yet, or broken: it can be made again
-        return {}
-    return (
-        {key: value for key, value in found.items() if isinstance(value, dict)}
-        if isinstance(found, dict)
-        else {}
-    )
-
-
-def _remember(key: str, value: dict[str, Any]) -> None:
-    """Two processes may lose each other's entry, never the file; it is only made again."""
-    kept = {folder: entry for folder, entry in _read_memory().items() if Path(folder).is_dir()}
-    work = _memory_file().with_suffix(f".{os.getpid()}.part")
-    try:
-        work.write_text(json.dumps(kept | {key: value}, indent=1), encoding="utf-8")
-        work.replace(_memory_file())
-    except OSError:  # a full or read-only disk must not stop a prediction
-        work.unlink(missing_ok=True)

@@ -62,8 +62,12 @@ def file_sha256(path: Path) -> str:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it appears whole or not at all."""
     work = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    work.write_bytes(data)
-    work.replace(path)
+    try:
+        work.write_bytes(data)
+        work.replace(path)
+    except OSError:  # a full disk keeps no half of it
+        work.unlink(missing_ok=True)
+        raise
 
 
 def replace_folder(work: Path, final: Path) -> None:
