@@ -1,6 +1,7 @@
 """The optimisers by name: how each is made, what it keeps of a weight, and whether it goes backwards.
 
-SGD, Adam (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019), and two for little memory.
+SGD, Adam (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019), and two for little memory. Torch's own are
+fused: one pass over the weights in a step, not one for each operation of the rule.
 """
 
 from __future__ import annotations
@@ -38,9 +39,16 @@ class Kind:
 
 
 KINDS = {
-    "adamw": Kind(lambda groups, _: torch.optim.AdamW(groups, lr=1.0), lambda shape: 2 * shape.numel()),
-    "adam": Kind(lambda groups, _: torch.optim.Adam(groups, lr=1.0), lambda shape: 2 * shape.numel()),
-    "sgd": Kind(lambda groups, _: torch.optim.SGD(groups, lr=1.0, momentum=0.9), lambda shape: shape.numel()),
+    "adamw": Kind(
+        lambda groups, _: torch.optim.AdamW(groups, lr=1.0, fused=True), lambda shape: 2 * shape.numel()
+    ),
+    "adam": Kind(
+        lambda groups, _: torch.optim.Adam(groups, lr=1.0, fused=True), lambda shape: 2 * shape.numel()
+    ),
+    "sgd": Kind(
+        lambda groups, _: torch.optim.SGD(groups, lr=1.0, momentum=0.9, fused=True),
+        lambda shape: shape.numel(),
+    ),
     "galore": Kind(lambda groups, _: galore.GaLore(groups, lr=1.0), galore.num_kept),
     "mezo": Kind(
         mezo.MeZO, lambda _: 0, goes_back=False, rate_share=mezo.rate_share, more_epochs=mezo.EPOCHS

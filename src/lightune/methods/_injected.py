@@ -59,7 +59,9 @@ class Injected(Method):
         """Inject the adapter by peft; the head (and pooler) is trained and saved whole."""
         import peft
 
-        config = self.config(backbone)
+        from lightune.methods._low_rank import summed
+
+        config = summed(self.config(backbone))
         self.inject(backbone, lambda model: peft.get_peft_model(model, config))
         if self.head != "standard":
             backbone.model.get_submodule("head").requires_grad_(True)
@@ -127,11 +129,14 @@ class Injected(Method):
         """
         import peft
 
+        from lightune.methods._low_rank import summed
+
         def wrap(model: Any) -> Any:
             config = peft.PeftConfig.from_pretrained(str(folder))
             if is_trainable and config.is_prompt_learning:
                 return _prompted(model, config, folder)
-            return peft.PeftModel.from_pretrained(model, str(folder), is_trainable=is_trainable)
+            options = {"config": summed(config), "is_trainable": is_trainable}
+            return peft.PeftModel.from_pretrained(model, str(folder), **options)
 
         try:
             self.inject(backbone, wrap)
