@@ -67,7 +67,7 @@ def step(model: Any, states: torch.Tensor) -> tuple[torch.Tensor, list[torch.Ten
     states = states.clone().requires_grad_()
     trained = [one for one in model.parameters() if one.requires_grad]
     found = model(states)
-    slopes = torch.autograd.grad((found.float() ** 2).sum(), [states, *trained])
+    slopes = torch.autograd.grad((found.float() ** 2).mean(), [states, *trained])
     return found, list(slopes)
 
 

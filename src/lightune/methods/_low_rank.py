@@ -68,32 +68,33 @@ class _Sum(torch.autograd.Function):
         scale: float,
     ) -> torch.Tensor:
         """inputs: (..., I), weight: (O, I), bias: (O,), down: (R, I), up: (O, R) -> (..., O)."""
+        states = inputs.reshape(-1, inputs.shape[-1])  # (N, I)
         kind = _kind(inputs)
-        states = inputs.reshape(-1, inputs.shape[-1]).to(kind)  # (N, I)
-        low = down.to(kind) @ states.t()  # (R, N)
-        found = linear(states, weight.to(kind), None if bias is None else bias.to(kind))
-        found.addmm_(low.t(), up.to(kind).t(), alpha=scale)
-        ctx.save_for_backward(states, weight, down, up, low)
+        if kind != inputs.dtype:
+            states, weight, down, up = (one.to(kind) for one in (states, weight, down, up))
+            bias = None if bias is None else bias.to(kind)
+        raised = up.t().contiguous().mul_(scale)  # (R, O)
+        low = down @ states.t()  # (R, N)
+        found = linear(states, weight, bias).addmm_(low.t(), raised)
+        ctx.save_for_backward(states, weight, down, raised, low)
         ctx.scale, ctx.of_inputs = scale, (inputs.shape, inputs.dtype)
         return found.view(*inputs.shape[:-1], -1)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, slope: torch.Tensor) -> tuple[Any, ...]:
-        """slope: (..., O)."""
-        states, weight, down, up, low = ctx.saved_tensors
+        """slope: (..., O); autograd itself casts what comes back to the types of A and B."""
+        states, weight, down, raised, low = ctx.saved_tensors
         shape, kind = ctx.of_inputs
-        slope = slope.reshape(-1, slope.shape[-1]).to(low.dtype)
-        of_low = linear(slope, up.to(low.dtype).t().contiguous()).mul_(ctx.scale)  # (N, R)
+        slope = slope.reshape(-1, slope.shape[-1])
+        of_low = linear(slope, raised)  # (N, R)
         of_inputs = of_down = of_up = None
         if ctx.needs_input_grad[0]:
-            of_inputs = slope @ weight.to(low.dtype)
-            of_inputs.addmm_(of_low, down.to(low.dtype))
-            of_inputs = of_inputs.view(shape).to(kind)
+            of_inputs = (slope @ weight).addmm_(of_low, down).view(shape).to(kind)
         if ctx.needs_input_grad[3]:
-            of_down = (of_low.t() @ states).to(down.dtype)
+            of_down = of_low.t() @ states
         if ctx.needs_input_grad[4]:
-            of_up = (low @ slope).mul_(ctx.scale).t().to(up.dtype)
+            of_up = (low @ slope).mul_(ctx.scale).t()
         return of_inputs, None, None, of_down, of_up, None
 
 

@@ -144,7 +144,7 @@ def fit(learner: Learner, plan: Plan, journal: Journal, *, folder: Path | None, 
     torch.manual_seed(plan.seed)
     network = learner.network
     named = dict(network.named_parameters())
-    optimizer = torch.optim.AdamW(_groups(network, plan), lr=plan.learning_rate)
+    optimizer = torch.optim.AdamW(_groups(network, plan), lr=plan.learning_rate, fused=True)
     state = _State(Progress(), saved_at=time.monotonic())
     keeper = _Keeper(folder, learner, named, optimizer, journal)
     keeper.take_up(state)
