@@ -27,7 +27,7 @@ from lightune.data.profile import is_missing
 from lightune.data.write import Writer
 from lightune.explain.label_errors import label_errors, require_cleanlab
 from lightune.explain.neighbours import directions, near_duplicates, outliers
-from lightune.explain.opinions import by_states, by_words, of_epochs, together
+from lightune.explain.opinions import by_states, by_words, of_epochs, weighed
 from lightune.methods.base import Method
 from lightune.privacy.settings import require_usual
 from lightune.request import SLOW_BUT_SURE, Request
@@ -45,7 +45,6 @@ FOLDS = (5, 3)  # the second where the first would take too long
 LEAST_ROWS = 40  # to train on a part of
 SMALL_GROUP = 20  # rows: an accuracy measured on fewer is known to no better than 20 points
 MOST_GROUPS = 20  # a column with more values does not name groups
-NETWORK_WEIGHT = 3.0  # of its opinion, the cheap ones having 1 each
 # What doubts labels, the best first (movies, 5% flipped, docs/log.md 2026-11-26 and 2026-11-30); one that
 # would take longer than this even in the fewest folds gives way to the next.
 NETWORKS = ("full", SLOW_BUT_SURE, FEW_ROWS_METHOD)
@@ -198,7 +197,10 @@ def _probability(
     descent = resolve_descent(request, prepared, gathered)
     logits = out_of_fold(prepared, gathered, descent, folds, show)[:, gathered.train]
     network = of_epochs([softmax(one) for one in logits], gold)
-    return together([*opinions, network], (1, 1, NETWORK_WEIGHT))
+    found, weights = weighed([*opinions, network], gold)
+    counts = zip(("words", "states", prepared.method.name), weights, strict=True)
+    show.note("labels are doubted by " + ", ".join(f"{name} ({weight:.2f})" for name, weight in counts))
+    return found
 
 
 def _without_validation(gathered: Gathered) -> Gathered:
