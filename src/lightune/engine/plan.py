@@ -35,6 +35,7 @@ class Calibration:
         plain: the whole network in float32, no gradient: the unit of `backbone_passes`.
         below: the frozen part, in the arithmetic of the run; 0 where there is none.
         forward: logits of held-out rows, from what is stored; step: the same with its backward pass.
+        tested: the same, once training is over and an adapter is merged.
         step_seconds: what a step costs beside its tokens: the optimiser.
         saved_bytes: what one padded token of a training step keeps for the backward pass.
         kept_bytes: gradients and the optimiser's state, of all that trains in one step.
@@ -45,6 +46,7 @@ class Calibration:
     plain: float
     below: float
     forward: float
+    tested: float
     step: float
     step_seconds: float
     saved_bytes: float
@@ -127,7 +129,8 @@ class Passes:
         plain: the whole network; below: its frozen part, None when nothing is to be read; forward: logits as
             the run gets them; step_loss: the mean loss of a training step.
         start_training: dropout on, and what trains in a step requires a gradient.
-        plain_speed: padded tokens a second of `plain`, where that is known already.
+        plain_speed: padded tokens a second of `plain`, where that is known already; merged_speed: of the
+            network with its adapter merged, likewise. None: `forward` stays what it is.
     """
 
     model: torch.nn.Module
@@ -139,6 +142,7 @@ class Passes:
     make_optimizer: Callable[[], torch.optim.Optimizer]
     kind: Kind
     plain_speed: float | None = None
+    merged_speed: float | None = None
 
 
 def calibrate(passes: Passes, batches: list[Batch], train_tokens: int) -> Calibration:
@@ -178,8 +182,11 @@ def calibrate(passes: Passes, batches: list[Batch], train_tokens: int) -> Calibr
     for parameter, is_trained in trains.items():
         parameter.requires_grad_(is_trained).grad = None
     model.eval()
+    tested = 1 / passes.merged_speed if passes.merged_speed else forward
     sampled = max(batch.num_padded_tokens for batch in batches)
-    return Calibration(plain, below, forward, step, step_seconds, saved, kept, memory_bytes(), sampled)
+    return Calibration(
+        plain, below, forward, tested, step, step_seconds, saved, kept, memory_bytes(), sampled
+    )
 
 
 def _optimizer_seconds(optimizer: torch.optim.Optimizer) -> float:
@@ -198,7 +205,8 @@ def _optimizer_seconds(optimizer: torch.optim.Optimizer) -> float:
 def predict_cost(calibration: Calibration, sizes: Sizes, *, num_trainable: int, depth: int) -> Cost:
     """Seconds and bytes of a whole run: read once, train the epochs, validate each, test once."""
     reading = calibration.below * sizes.missing_tokens
-    evaluating = calibration.forward * (sizes.held_tokens * (sizes.epochs + 1) + sizes.test_tokens)
+    evaluating = calibration.forward * sizes.held_tokens * sizes.epochs
+    evaluating += calibration.tested * sizes.test_tokens
     training = calibration.step * sizes.train_tokens * sizes.epochs + calibration.step_seconds * sizes.steps
     peak = (
         calibration.base_bytes

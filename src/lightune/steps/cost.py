@@ -26,6 +26,7 @@ from lightune.engine.optimizers import KINDS
 from lightune.engine.plan import Calibration, Cost, Passes, Sizes
 from lightune.engine.predict import READ_TOKENS
 from lightune.engine.settings import parse_seconds, parse_size
+from lightune.engine.watch import watched_depth
 from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps.gather import Gathered
@@ -188,6 +189,7 @@ def calibration_of(
             turns(0)
 
     speeds = prepared.pace.speeds
+    is_merged = speeds is not None and backbone.can_merge and prepared.cut == 0
     passes = Passes(
         model=backbone.model,
         plain=backbone.plain_forward,
@@ -200,6 +202,7 @@ def calibration_of(
         ),
         kind=KINDS[descent.optimizer],
         plain_speed=speeds.float32 if speeds else None,
+        merged_speed=getattr(speeds, prepared.pace.precision) if is_merged else None,
     )
     return engine_plan.calibrate(passes, batches, prepared.tokens.num_tokens * descent.epochs)
 
@@ -219,7 +222,7 @@ def sizes_of(
         held_tokens=engine_plan.padded_tokens(tokens, gathered.validation, READ_TOKENS),
         test_tokens=(1 + gathered.task.is_able)
         * engine_plan.padded_tokens(tokens, gathered.test, READ_TOKENS)
-        + engine_plan.padded_tokens(tokens, np.concatenate(rows_to_look_at(gathered)), READ_TOKENS),
+        + _looked_tokens(prepared, gathered),
         missing_tokens=missing,
         biggest_piece=min(descent.batch_tokens, descent.batch_rows * longest),
         epochs=descent.epochs,
@@ -227,6 +230,15 @@ def sizes_of(
         fixed_seconds=fixed,
         held_bytes=BASELINE_BYTES + BASELINE_BYTES_A_ROW * tokens.num_examples,
     )
+
+
+def _looked_tokens(prepared: Prepared, gathered: Gathered) -> int:
+    """As many tokens of the whole network as the alarm's rows cost, which are read up to the middle."""
+    looked = engine_plan.padded_tokens(
+        prepared.tokens, np.concatenate(rows_to_look_at(gathered)), READ_TOKENS
+    )
+    backbone = prepared.backbone
+    return looked * watched_depth(backbone) // backbone.depth if prepared.cut == 0 else looked
 
 
 def require_budget(request: Request, planned: Planned) -> None:
