@@ -14,7 +14,7 @@ from torch import nn
 
 from lightune.core.errors import UserError
 from lightune.engine import galore, mezo
-from lightune.engine.optimizers import KINDS, kept_bytes
+from lightune.engine.optimizers import KINDS, fused, kept_bytes
 from lightune.engine.settings import TrainSettings
 from lightune.steps import cost, keep
 from lightune.steps.cost import Planned
@@ -44,6 +44,38 @@ def learn(folder: Path, model: Path, **asked: Any) -> dict[str, Any]:
         patch.setattr(cost, "calibration_of", measured)
         summary = train_tiny(folder, model, precision="exact", **asked)
     return summary | seen
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_fused_steps_are_the_plain_ones(name: str) -> None:
+    """Ten steps on the same gradients, by torch's rule one operation at a time, and as it is made here."""
+    random = torch.Generator().manual_seed(0)
+    start = torch.randn(40, 30, generator=random)
+    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+    more = {"momentum": 0.9} if name == "sgd" else {}
+    ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    made = KINDS[name].make([{"params": [ours], "lr": 0.01, "weight_decay": 0.1}], 0.0)
+    plain = kinds[name]([{"params": [theirs], "lr": 0.01, "weight_decay": 0.1}], fused=False, **more)
+    assert made.defaults["fused"]
+    for _ in range(10):
+        gradient = torch.randn(40, 30, generator=random)
+        for one, optimizer in ((ours, made), (theirs, plain)):
+            one.grad = gradient.clone()
+            optimizer.step()
+    assert (ours - start).abs().max() > 0.01
+    assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+def test_what_cannot_be_fused_is_made_plain() -> None:
+    class Old(torch.optim.SGD):
+        """As an earlier torch on another device."""
+
+        def __init__(self, params: Any, *, fused: bool = False, **settings: Any) -> None:
+            if fused:
+                raise RuntimeError("`fused=True` requires all the params to be on supported devices")
+            super().__init__(params, **settings)
+
+    assert isinstance(fused(Old, [{"params": [nn.Parameter(torch.ones(2))]}], lr=0.1), Old)
 
 
 # --- MeZO -----------------------------------------------------------------------------------------------

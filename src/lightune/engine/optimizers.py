@@ -38,16 +38,21 @@ class Kind:
     more_epochs: int = 1
 
 
+def fused(kind: type[torch.optim.Optimizer], groups: Groups, **settings: Any) -> torch.optim.Optimizer:
+    """An optimiser of torch's, fused where this torch can on the device of the weights."""
+    try:
+        return kind(groups, fused=True, **settings)  # type: ignore[call-arg]
+    except RuntimeError:  # torch 2.4 on Apple's GPUs
+        return kind(groups, **settings)
+
+
 KINDS = {
     "adamw": Kind(
-        lambda groups, _: torch.optim.AdamW(groups, lr=1.0, fused=True), lambda shape: 2 * shape.numel()
+        lambda groups, _: fused(torch.optim.AdamW, groups, lr=1.0), lambda shape: 2 * shape.numel()
     ),
-    "adam": Kind(
-        lambda groups, _: torch.optim.Adam(groups, lr=1.0, fused=True), lambda shape: 2 * shape.numel()
-    ),
+    "adam": Kind(lambda groups, _: fused(torch.optim.Adam, groups, lr=1.0), lambda shape: 2 * shape.numel()),
     "sgd": Kind(
-        lambda groups, _: torch.optim.SGD(groups, lr=1.0, momentum=0.9, fused=True),
-        lambda shape: shape.numel(),
+        lambda groups, _: fused(torch.optim.SGD, groups, lr=1.0, momentum=0.9), lambda shape: shape.numel()
     ),
     "galore": Kind(lambda groups, _: galore.GaLore(groups, lr=1.0), galore.num_kept),
     "mezo": Kind(

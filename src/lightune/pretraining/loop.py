@@ -24,6 +24,7 @@ from lightune.core.progress import Show
 from lightune.engine import checkpoint as checkpoints
 from lightune.engine.checkpoint import Checkpoint, Progress
 from lightune.engine.loop import CHECKPOINT_SECONDS, CHECKPOINT_SHARE, rate_factor
+from lightune.engine.optimizers import fused
 
 if TYPE_CHECKING:
     from lightune.core.progress import Bar
@@ -144,7 +145,7 @@ def fit(learner: Learner, plan: Plan, journal: Journal, *, folder: Path | None, 
     torch.manual_seed(plan.seed)
     network = learner.network
     named = dict(network.named_parameters())
-    optimizer = torch.optim.AdamW(_groups(network, plan), lr=plan.learning_rate, fused=True)
+    optimizer = fused(torch.optim.AdamW, _groups(network, plan), lr=plan.learning_rate)
     state = _State(Progress(), saved_at=time.monotonic())
     keeper = _Keeper(folder, learner, named, optimizer, journal)
     keeper.take_up(state)
