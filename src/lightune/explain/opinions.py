@@ -73,9 +73,9 @@ def of_epochs(opinions: Sequence[Floats], gold: NDArray[np.int64]) -> Floats:
     return together([one for one, share in zip(opinions, right, strict=True) if share >= max(right) - NEARLY])
 
 
-def together(opinions: Sequence[Floats], weights: Sequence[float] | None = None) -> Floats:
-    """(E, C) the weighted mean of some opinions (E, C), by their logarithms: the sure ones count for more."""
-    return _softmax(np.average(_logarithms(opinions), axis=0, weights=weights))
+def together(opinions: Sequence[Floats]) -> Floats:
+    """(E, C) the mean of some opinions (E, C), by their logarithms: the sure ones count for more."""
+    return _softmax(_logarithms(opinions).mean(axis=0))
 
 
 def weighed(opinions: Sequence[Floats], gold: NDArray[np.int64]) -> tuple[Floats, Floats]:
