@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightune.core.tokens import Ints
+from lightune.tasks.base import softmax
 
 Floats = NDArray[np.float64]
 Folds = Sequence[tuple[Ints, Ints]]
@@ -75,7 +76,7 @@ def of_epochs(opinions: Sequence[Floats], gold: NDArray[np.int64]) -> Floats:
 
 def together(opinions: Sequence[Floats]) -> Floats:
     """(E, C) the mean of some opinions (E, C), by their logarithms: the sure ones count for more."""
-    return _softmax(_logarithms(opinions).mean(axis=0))
+    return softmax(_logarithms(opinions).mean(axis=0))
 
 
 def weighed(opinions: Sequence[Floats], gold: NDArray[np.int64]) -> tuple[Floats, Floats]:
@@ -91,30 +92,22 @@ def weighed(opinions: Sequence[Floats], gold: NDArray[np.int64]) -> tuple[Floats
         gold: (E,) class numbers.
     """
     from scipy.optimize import minimize
+    from scipy.special import log_softmax
 
-    logs = _logarithms(opinions)
-    own = logs[:, np.arange(len(gold)), gold]  # (K, E)
+    logs, rows = _logarithms(opinions), np.arange(len(gold))
+    own = logs[:, rows, gold]  # (K, E)
 
     def loss(weights: Floats) -> tuple[float, Floats]:
-        added = np.tensordot(weights, logs, axes=1)
-        top = added.max(axis=1)
-        likely = np.exp(added - top[:, None])
-        total = likely.sum(axis=1)
-        chances = likely / total[:, None]
-        value = np.mean(np.log(total) + top - weights @ own) + weights @ weights / (2 * len(gold))
-        slope = (chances * logs).sum(axis=2) - own
+        likely = log_softmax(np.tensordot(weights, logs, axes=1), axis=1)  # (E, C)
+        value = weights @ weights / (2 * len(gold)) - likely[rows, gold].mean()
+        slope = (np.exp(likely) * logs).sum(axis=2) - own
         return float(value), slope.mean(axis=1) + weights / len(gold)
 
     start = np.full(len(logs), 1 / len(logs))
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(logs))
-    return _softmax(np.tensordot(found.x, logs, axes=1)), np.asarray(found.x)
+    return softmax(np.tensordot(found.x, logs, axes=1)), np.asarray(found.x)
 
 
 def _logarithms(opinions: Sequence[Floats]) -> Floats:
     """(K, E, C), none of them endless."""
     return np.log(np.clip(np.stack(opinions), LEAST_PROBABILITY, 1.0))
-
-
-def _softmax(logits: Floats) -> Floats:
-    scaled = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(scaled / scaled.sum(axis=1, keepdims=True))

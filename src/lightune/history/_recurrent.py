@@ -107,11 +107,13 @@ def train(
     """
     import torch
 
+    from lightune.engine.optimizers import fused
+
     order = np.random.default_rng(seed).permutation(len(rows))
     num_held = int(len(rows) * HELD_SHARE) if len(rows) >= FEWEST_TO_HOLD else 0
     held, trained = order[:num_held], order[num_held:]
     epochs = MOST_EPOCHS if num_held else max(3, min(MOST_EPOCHS, MOST_STEPS_A_FEW // max(1, len(trained))))
-    optimizer = torch.optim.Adam(parts.parameters(), lr=LEARNING_RATE, fused=True)
+    optimizer = fused(torch.optim.Adam, [{"params": list(parts.parameters())}], lr=LEARNING_RATE)
     best, kept, waited = float("inf"), copy.deepcopy(parts.state_dict()), 0
     for epoch in range(epochs):
         parts.train()
