@@ -1,7 +1,8 @@
 """Accuracy against whole-process time: lightune's methods and its peers, on the same rows, in one run.
 
 Every entry is a process of its own with an empty activation store and the same number of threads. Parts
-merge: results/frontier.json keeps one record for each data set, entry and seed.
+merge: results/frontier.json keeps one record for each data set, entry, seed and kind of processor (with or
+without bfloat16), and only records of one kind are held against each other.
 
 python benchmarks/frontier.py --data movies --entries head side peft_lora --seeds 0
 """
@@ -32,6 +33,7 @@ OURS: dict[str, list[str]] = {
     "side": ["--method", "side"],
     "side1": ["--method", "side", "--train.epochs", "1", "--train.batch-rows", "32"],
     "lora": ["--method", "lora"],
+    "lora_half": ["--method", "lora", "--train.epochs", "0.5"],
     "lora2": ["--method", "lora", "--train.epochs", "2"],
     "lora_mean": [
         *("--method", "lora", "--head", "mean"),
@@ -135,11 +137,11 @@ def machine() -> dict[str, Any]:
     }
 
 
-def show(records: list[dict[str, Any]], data: str) -> None:
+def show(records: list[dict[str, Any]], data: str, has_bfloat16: bool) -> None:
     """The table of one data set: medians over seeds, time and memory against the usual peer."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for one in records:
-        if one["data"] == data and "accuracy" in one:
+        if one["data"] == data and one["bfloat16"] == has_bfloat16 and "accuracy" in one:
             groups.setdefault(one["entry"], []).append(one)
     keys = ("accuracy", "seconds", "peak_memory_bytes")
     middle = {
@@ -166,19 +168,20 @@ def main() -> None:
     asked = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     records: list[dict[str, Any]] = json.loads(FILE.read_text()) if FILE.exists() else []
+    here = machine()
     sizes = {"rows": asked.rows, "test_rows": asked.test_rows, "threads": asked.threads}
     for data in asked.data:
         with tempfile.TemporaryDirectory() as folder:
             files = write_parts(data, Path(folder), asked.rows, asked.test_rows)
             for seed in asked.seeds:
                 for entry in asked.entries:
-                    key = {"data": data, "entry": entry, "seed": seed}
+                    key = {"data": data, "entry": entry, "seed": seed, "bfloat16": here["bfloat16"]}
                     found = run_entry(entry, data, files, seed, asked.threads)
                     records = [one for one in records if any(one[name] != key[name] for name in key)]
-                    records.append({**key, **sizes, **found, **machine()})
+                    records.append({**key, **sizes, **found, **here})
                     FILE.write_text(json.dumps(records, indent=1) + "\n")
                     print(entry, seed, found.get("accuracy", found.get("error")), flush=True)
-        show(records, data)
+        show(records, data, here["bfloat16"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Draw results/frontier.json: accuracy against whole-process seconds, one SVG for each data set.
+"""Draw results/frontier.json: accuracy against whole-process seconds.
+
+One SVG for each data set and kind of processor (-float32: without bfloat16).
 
 Points are medians over the seeds; the bars are 95% Wilson intervals for the number of test rows.
 
@@ -72,9 +74,9 @@ def main() -> None:
     """Draw every data set that has records."""
     file = RESULTS / "frontier.json"
     records = [one for one in json.loads(file.read_text(encoding="utf-8")) if "accuracy" in one]
-    for data in sorted({one["data"] for one in records}):
-        drawn = RESULTS / f"frontier-{data}.svg"
-        mine = [one for one in records if one["data"] == data]
+    for data, has_bfloat16 in sorted({(one["data"], one["bfloat16"]) for one in records}):
+        drawn = RESULTS / f"frontier-{data}{'' if has_bfloat16 else '-float32'}.svg"
+        mine = [one for one in records if (one["data"], one["bfloat16"]) == (data, has_bfloat16)]
         drawn.write_text(picture(mine, data), encoding="utf-8")
         print(f"{drawn.name}: {len({one['entry'] for one in mine})} entries, {len(mine)} records")
 

@@ -139,3 +139,56 @@ def test_the_last_epoch_stays_where_none_is_chosen() -> None:
     assert not torch.equal(first, second)
     assert torch.equal(train([0.9, 0.1]), first)
     assert torch.equal(train([0.9, 0.1], keeps_best=False), second)
+
+
+@pytest.mark.parametrize(("epochs", "steps", "ends"), [(0.5, 4, 1), (1.5, 12, 2), (0.01, 1, 1), (2, 16, 2)])
+def test_part_of_an_epoch(epochs: float, steps: int, ends: int) -> None:
+    """64 rows in steps of 8: the rates come down to nothing over the steps there are, validation ends it."""
+    done: list[float] = []
+
+    def validate() -> dict[str, float]:
+        done.append(0.5)
+        return {"score": 0.5, "validation_loss": 1.0}
+
+    work = made_work(torch.nn.EmbeddingBag(50, 2), 64, validate)
+    descent = Descent(epochs, 0.1, 0.1, 8, 1000, "sgd", "linear", 0.1, 0.0, 0.0, 0, 0)
+    progress = fit(work, descent, folder=None, bar=None)
+    assert (progress.step, len(progress.step_losses), len(done)) == (steps, steps, ends)
+    assert progress.epochs[-1]["epoch"] == min(epochs, ends)
+
+
+def test_half_an_epoch_is_one_of_half_the_rows() -> None:
+    """The same rows in the same steps at the same rates give the same weights."""
+
+    def train(epochs: float, rows: np.ndarray) -> torch.Tensor:
+        torch.manual_seed(0)
+        model = torch.nn.EmbeddingBag(50, 2)
+        work = replace(made_work(model, 64), rows=rows)
+        descent = Descent(
+            epochs, 0.1, 0.1, 64 if epochs == 1 else 32, 10**6, "sgd", "constant", 0, 0, 0, 0, 0
+        )
+        fit(work, descent, folder=None, bar=None)
+        return model.weight.detach().clone()
+
+    tokens = made_work(torch.nn.EmbeddingBag(50, 2), 64).tokens
+    steps = epoch_steps(tokens, np.arange(64), batch_rows=32, batch_tokens=10**6, seed=0, epoch=0)
+    assert torch.allclose(train(0.5, np.arange(64)), train(1, steps[0].pieces[0]), atol=1e-6)
+
+
+def test_killed_between_the_last_step_and_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taken up again there is no step left, but the epoch is validated and its weights are kept."""
+    monkeypatch.setattr("lightune.engine.loop.CHECKPOINT_SECONDS", -1.0)
+
+    def train(validate: Callable[[], dict[str, float]]) -> Any:
+        torch.manual_seed(0)
+        model = torch.nn.EmbeddingBag(50, 2)
+        descent = Descent(0.5, 0.1, 0.1, 8, 1000, "sgd", "linear", 0.1, 0.0, 0.0, 0, 0)
+        return fit(made_work(model, 64, validate), descent, folder=tmp_path, bar=None)
+
+    def killed() -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(killed)
+    progress = train(lambda: {"score": 0.7, "validation_loss": 1.0})
+    assert (progress.step, progress.best_epoch, progress.best_score) == (4, 1, 0.7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ import lightune
 from lightune.api import run_train
 from lightune.core.progress import Show
 from lightune.engine.activations import entries
+from lightune.engine.plan import Cost
 from lightune.request import Request
 from tests.making import TinyModel, sentences, write_csv
 
@@ -82,3 +84,37 @@ def test_few_rows_and_method_settings_do_not_race(tmp_path: Path, tiny: TinyMode
         groups={"train": {"epochs": 1}, "method": {"rank": 2}},
     )
     assert run_train(settled, Show(is_quiet=True))["method"] == "lora"
+
+
+def test_a_budget_too_short_for_an_epoch_gets_a_part_of_one(
+    data: str, tiny: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan is made to say a second for each epoch; what trains then is seen in the run."""
+    monkeypatch.setattr(
+        "lightune.engine.plan.predict_cost",
+        lambda known, sizes, **named: Cost(float(sizes.epochs), 10**6, 1, 0),
+    )
+
+    def train(budget: str, **train: object) -> tuple[list[float], dict[str, Any]]:
+        """The epochs that were trained, and what was decided."""
+        request = Request(
+            data=data,
+            model=str(tiny("bert", num_layers=2)),
+            method="lora",
+            output=f"run-{budget}-{len(train)}",
+            budget=budget,
+            groups={"train": train},
+        )
+        summary = run_train(request, Show(is_quiet=True))
+        return [one["epoch"] for one in summary["epochs"]], {one["what"]: one for one in summary["decisions"]}
+
+    assert "epochs" not in train("60s")[1]
+    done, decided = train("0.6s")
+    assert done == [0.5]
+    assert decided["epochs"]["value"] == "0.5"
+    assert decided["epochs"]["reason"].endswith(" would not fit --budget 0.6s")
+    assert train("2s")[0] == [1, 2]
+    with pytest.raises(lightune.UserError, match=r"more than --budget 0\.2s"):
+        train("0.2s")
+    with pytest.raises(lightune.UserError, match=r"more than --budget 2s"):
+        train("2s", epochs=5)

@@ -108,7 +108,7 @@ def test_rows_of_many_answers_count_once(tiny, tmp_path) -> None:
 def test_accountant_is_opacus(accountant) -> None:
     from opacus.accountants import PRVAccountant, RDPAccountant
 
-    budget = plan_budget(8.0, 1e-3, 1.0, accountant, num_rows=1000, batch_rows=100, epochs=3)
+    budget = plan_budget(8.0, 1e-3, 1.0, accountant, num_rows=1000, batch_rows=100, steps=30)
     theirs = PRVAccountant() if accountant == "prv" else RDPAccountant()
     for _ in range(30):
         theirs.step(noise_multiplier=budget.noise, sample_rate=0.1)
@@ -121,7 +121,7 @@ def test_accountant_is_opacus(accountant) -> None:
 
 def test_delta_above_one_row_is_refused() -> None:
     with pytest.raises(UserError, match="one row may be given away"):
-        plan_budget(8.0, 0.01, 1.0, "rdp", num_rows=1000, batch_rows=100, epochs=3)
+        plan_budget(8.0, 0.01, 1.0, "rdp", num_rows=1000, batch_rows=100, steps=30)
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +214,7 @@ def test_more_steps_than_were_planned_fail(tiny, tmp_path) -> None:
     from lightune.privacy.descent import PrivateDescent
 
     gathered, prepared = made(tiny, synthetic_rows(tmp_path, 24), "head")
-    budget = plan_budget(8.0, 0.01, 1.0, "rdp", num_rows=24, batch_rows=8, epochs=1)
+    budget = plan_budget(8.0, 0.01, 1.0, "rdp", num_rows=24, batch_rows=8, steps=3)
     private = PrivateDescent(budget, exact_work(prepared, gathered), _apart(prepared), 1024)
     with pytest.raises(UserError, match="noise was planned for 3"):
         private.finish(4)
@@ -278,7 +278,7 @@ def test_training_that_moves_nothing_fails(tiny, tmp_path) -> None:
     from lightune.privacy.descent import PrivateDescent
 
     gathered, prepared = made(tiny, synthetic_rows(tmp_path, 24), "head")
-    budget = plan_budget(8.0, 0.01, 1.0, "rdp", num_rows=24, batch_rows=8, epochs=1)
+    budget = plan_budget(8.0, 0.01, 1.0, "rdp", num_rows=24, batch_rows=8, steps=3)
     private = PrivateDescent(budget, exact_work(prepared, gathered), _apart(prepared), 1024)
     private.record.steps = 3
     with pytest.raises(UserError, match="did not change a single weight"):
@@ -293,7 +293,7 @@ def test_unclipped_sums_are_noticed(tiny, tmp_path) -> None:
     from lightune.privacy.descent import PrivateDescent
 
     gathered, prepared = made(tiny, synthetic_rows(tmp_path, 24), "head")
-    budget = plan_budget(8.0, 0.01, 1.0, "rdp", num_rows=24, batch_rows=8, epochs=1)
+    budget = plan_budget(8.0, 0.01, 1.0, "rdp", num_rows=24, batch_rows=8, steps=3)
     private = PrivateDescent(budget, exact_work(prepared, gathered), _apart(prepared), 1024)
     parameters = trained(prepared.backbone.model)
     for one in parameters:
@@ -311,7 +311,7 @@ def test_noise_and_clip_are_as_told(tiny, tmp_path) -> None:
 
     gathered, prepared = made(tiny, synthetic_rows(tmp_path, 24), "side", groups={"method": {"width": "32"}})
     prepared.backbone.model.eval()
-    budget = plan_budget(8.0, 0.01, 0.5, "rdp", num_rows=24, batch_rows=8, epochs=1)
+    budget = plan_budget(8.0, 0.01, 0.5, "rdp", num_rows=24, batch_rows=8, steps=3)
     exact = exact_work(prepared, gathered)
     private = PrivateDescent(budget, exact, _apart(prepared), 1024)
     parameters = trained(exact.model)

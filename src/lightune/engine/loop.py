@@ -36,9 +36,12 @@ CHECKPOINT_SHARE = 0.02  # of the time at most goes into checkpoints
 
 @dataclass(frozen=True)
 class Descent:
-    """The resolved settings of one training run: nothing here is None."""
+    """The resolved settings of one training run: nothing here is None.
 
-    epochs: int
+    `epochs` need not be whole: the last one ends early then.
+    """
+
+    epochs: float
     learning_rate: float
     head_learning_rate: float
     batch_rows: int
@@ -53,6 +56,10 @@ class Descent:
     skip_below: float = 0.0
     later_layers: int | None = None
     keeps_best: bool = True  # by validation; else the last epoch stays, whatever validation says
+
+    def num_steps(self, num_rows: int) -> int:
+        """Steps of the optimiser in all."""
+        return max(1, round(math.ceil(num_rows / self.batch_rows) * self.epochs))
 
 
 @dataclass(frozen=True)
@@ -172,15 +179,15 @@ def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -
         torch.set_rng_state(earlier.random)
     keeper, sieve = _Keeper(folder, named, optimizer), Sieve(descent.skip_below, progress.easy_share)
     work = _work_of(work, descent, progress)
-    steps_an_epoch = math.ceil(len(work.rows) / descent.batch_rows)
+    num_steps, num_epochs = descent.num_steps(len(work.rows)), math.ceil(descent.epochs)
     if bar is not None:
         bar.advance(progress.step)
-    while progress.epoch < descent.epochs and not progress.is_finished:
-        steps = _steps_of(work, descent, progress.epoch)
+    while (progress.step < num_steps or progress.step_in_epoch) and not progress.is_finished:
+        left = num_steps - progress.step
         work.start_training()
-        for step in steps[progress.step_in_epoch :]:
+        for step in _steps_of(work, descent, progress.epoch)[progress.step_in_epoch :][:left]:
             began = time.perf_counter()
-            _set_rates(optimizer, descent, progress.step, steps_an_epoch * descent.epochs)
+            _set_rates(optimizer, descent, progress.step, num_steps)
             if work.choose is not None:
                 work.choose(progress.step)
                 _forget_idle(optimizer)
@@ -194,7 +201,7 @@ def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -
             progress.step_in_epoch += 1
             progress.seconds += time.perf_counter() - began
             if bar is not None:
-                bar.advance(1, note=f"epoch {progress.epoch + 1}/{descent.epochs}  loss {loss:.3f}")
+                bar.advance(1, note=f"epoch {progress.epoch + 1}/{num_epochs}  loss {loss:.3f}")
             keeper.save_now_and_then(progress, best)
         best = _end_epoch(work, descent, progress, named, best)
         keeper.save(progress, best)
@@ -337,7 +344,7 @@ def _end_epoch(
     losses = progress.step_losses[-progress.step_in_epoch :]
     before = sum(one.get("seconds", 0.0) for one in progress.epochs)
     row = {
-        "epoch": float(progress.epoch + 1),
+        "epoch": float(min(progress.epoch + 1, descent.epochs)),
         "train_loss": sum(losses) / len(losses),
         "seconds": progress.seconds - before,
     }

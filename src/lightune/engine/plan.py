@@ -6,6 +6,7 @@ what a larger step keeps for its backward pass (counted, not guessed), gradients
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class Sizes:
     test_tokens: int
     missing_tokens: int
     biggest_piece: int
-    epochs: int
+    epochs: float
     steps: int
     fixed_seconds: float
     held_bytes: int
@@ -205,7 +206,7 @@ def _optimizer_seconds(optimizer: torch.optim.Optimizer) -> float:
 def predict_cost(calibration: Calibration, sizes: Sizes, *, num_trainable: int, depth: int) -> Cost:
     """Seconds and bytes of a whole run: read once, train the epochs, validate each, test once."""
     reading = calibration.below * sizes.missing_tokens
-    evaluating = calibration.forward * sizes.held_tokens * sizes.epochs
+    evaluating = calibration.forward * sizes.held_tokens * math.ceil(sizes.epochs)
     evaluating += calibration.tested * sizes.test_tokens
     training = calibration.step * sizes.train_tokens * sizes.epochs + calibration.step_seconds * sizes.steps
     peak = (

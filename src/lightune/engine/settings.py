@@ -17,7 +17,9 @@ UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 class TrainSettings(Settings):
     """Mini-batch gradient descent. None: derived from the method's recipe and the data."""
 
-    epochs: int | None = Field(None, ge=1, le=10_000, description="times the training rows are gone through")
+    epochs: int | float | None = Field(
+        None, gt=0, le=10_000, description="times the training rows are gone through; 0.5: half of them, once"
+    )
     learning_rate: float | None = Field(None, gt=0, le=10, description="peak learning rate")
     head_learning_rate: float | None = Field(
         None, gt=0, le=10, description="peak learning rate of the new head"

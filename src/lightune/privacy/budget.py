@@ -8,7 +8,6 @@ arXiv:1702.07476).
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 
@@ -45,9 +44,9 @@ class Budget:
 
 
 def plan_budget(
-    epsilon: float, delta: float, clip: float, accountant: str, *, num_rows: int, batch_rows: int, epochs: int
+    epsilon: float, delta: float, clip: float, accountant: str, *, num_rows: int, batch_rows: int, steps: int
 ) -> Budget:
-    """The least noise that keeps `epochs` over `num_rows` within `epsilon` at `delta`.
+    """The least noise that keeps `steps` over `num_rows` within `epsilon` at `delta`.
 
     Raises:
         UserError: no noise is enough, or delta is no promise for so many rows.
@@ -57,7 +56,6 @@ def plan_budget(
             f"--privacy.delta {delta:g} is more than 1 / {num_rows} rows: one row may be given away whole",
             hint=f"Leave it out, or give {1 / num_rows:.1e} or less.",
         )
-    steps = math.ceil(num_rows / batch_rows) * epochs
     rate = min(1.0, batch_rows / num_rows)
     noise = noise_for(epsilon, delta, rate=rate, steps=steps, accountant=accountant)
     spent = spent_epsilon(noise, delta, rate=rate, steps=steps, accountant=accountant)

@@ -204,7 +204,7 @@ def calibration_of(
         plain_speed=speeds.float32 if speeds else None,
         merged_speed=getattr(speeds, prepared.pace.precision) if is_merged else None,
     )
-    return engine_plan.calibrate(passes, batches, prepared.tokens.num_tokens * descent.epochs)
+    return engine_plan.calibrate(passes, batches, int(prepared.tokens.num_tokens * descent.epochs))
 
 
 def sizes_of(
@@ -226,7 +226,7 @@ def sizes_of(
         missing_tokens=missing,
         biggest_piece=min(descent.batch_tokens, descent.batch_rows * longest),
         epochs=descent.epochs,
-        steps=math.ceil(len(gathered.train) / descent.batch_rows) * descent.epochs,
+        steps=descent.num_steps(len(gathered.train)),
         fixed_seconds=fixed,
         held_bytes=BASELINE_BYTES + BASELINE_BYTES_A_ROW * tokens.num_examples,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -74,7 +75,7 @@ def out_of_fold(
 ) -> np.ndarray:
     """(epochs, E, C) logits of every example by a network not trained on it, after each epoch; else 0."""
     descent = replace(descent, keeps_best=False, patience=0)
-    shape = descent.epochs, len(gathered.examples), len(gathered.task.labels)
+    shape = math.ceil(descent.epochs), len(gathered.examples), len(gathered.task.labels)
     logits = np.zeros(shape, dtype=np.float32)
     for held in each_fold(prepared, gathered, descent, folds, show):
         logits[:, held] = np.stack(prepared.held_by_epoch)

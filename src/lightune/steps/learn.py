@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -166,8 +167,7 @@ def learn(
         work = replace(work, start_training=lambda: stand_still(backbone))
     if descent.later_layers is not None:
         work = with_lower_part_frozen(work, prepared, descent.later_layers, show)
-    total = int(np.ceil(len(rows) / descent.batch_rows)) * descent.epochs
-    with show.bar(f"training ({prepared.method.name})", total) as bar:
+    with show.bar(f"training ({prepared.method.name})", descent.num_steps(len(rows))) as bar:
         progress = fit(work, descent, folder=folder, bar=bar)
     backbone.model.eval()
     place = progress.best_epoch - 1 - (progress.epoch - len(by_epoch))  # a resumed run has the last only
@@ -176,7 +176,7 @@ def learn(
     read_later = prepared.seconds["activations"] - read_before
     prepared.seconds["train"] = time.perf_counter() - began - read_later
     _require_finite(progress, descent, folder)
-    if progress.epoch < descent.epochs:
+    if progress.step < descent.num_steps(len(rows)):
         _say_stopped(progress, descent, task, show)
     return progress
 
@@ -197,7 +197,7 @@ def _say_stopped(progress: Progress, descent: Descent, task: Task, show: Show) -
     """That training ended early, and what is kept."""
     why = f"{descent.patience} epochs without a better {task.best_by} on the validation rows"
     kept = f"epoch {progress.best_epoch} is kept"
-    show.note(f"stopped after epoch {progress.epoch} of {descent.epochs}: {why}; {kept}")
+    show.note(f"stopped after epoch {progress.epoch} of {math.ceil(descent.epochs)}: {why}; {kept}")
 
 
 def stand_still(backbone: Transformer) -> None:

@@ -41,7 +41,7 @@ def go_private(request: Request, prepared: Prepared, gathered: Gathered, descent
         asked.accountant,
         num_rows=num_rows,
         batch_rows=min(descent.batch_rows, num_rows),
-        epochs=descent.epochs,
+        steps=descent.num_steps(num_rows),
     )
     why = f"DP-SGD over {budget.steps} steps, each row in one of {1 / budget.rate:.0f} of them on average"
     gathered.decisions.add("privacy", budget.describe(), why)

@@ -7,6 +7,7 @@ does not start.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,7 @@ from lightune.steps.gather import Gathered
 from lightune.steps.prepare import FEW_ROWS, Prepared, head_of, is_open, open_unread, read_frozen
 
 CONTENDERS = ("head", "side", "lora")  # by cost; each was the best for its time on movies (docs/log.md)
+PARTS = (0.75, 0.5)  # of an epoch, where a budget is short; less of LoRA is no better than the side network
 ENOUGH_HELD = 50  # fewer validation rows cannot tell methods apart
 GOOD_ENOUGH = 0.997  # what is left to gain is less than the race promises
 CHEAPER_WINS_BY = 0.5  # standard errors that a cheaper method must be ahead to be preferred
@@ -88,7 +90,7 @@ def alone(ground: Ground, method: Method) -> Contender:
     """The one method that was asked for; refused when it does not fit the budget."""
     request, gathered, show = ground.request, ground.gathered, ground.show
     num_shown = len(gathered.decisions.taken)
-    prepared, descent, planned = _open(ground, method)
+    prepared, descent, planned = _shorten(ground, *_open(ground, method))
     cost.require_budget(request, planned)
     show.table("derived", ("what", "", "why"), gathered.decisions.as_rows()[num_shown:])
     show.note(planned.describe())
@@ -161,16 +163,12 @@ def _enter(ground: Ground, method: Method, *, is_first: bool, others: Sequence[M
     """Prepare and train one contender in what is left of the budget; None when it does not fit."""
     request, gathered, name = ground.request, ground.gathered, method.name
     try:
-        prepared, descent, planned = _open(ground, method)
+        prepared, descent, planned = _shorten(ground, *_open(ground, method))
     except UserError as error:
         if is_first:
             raise
         ground.show.note(f"race: {name} does not start: {error.problem}")
         return None
-    if ground.budget is not None:
-        while planned.cost.seconds > ground.budget and descent.epochs > 1 and not request.train.epochs:
-            descent = replace(descent, epochs=descent.epochs - 1)
-            planned = cost.predict(request, prepared, gathered, descent, spent=ground.spent, known=planned)
     if is_first:
         cost.require_budget(request, planned)
     elif ground.budget is not None and planned.cost.seconds > ground.budget:
@@ -191,6 +189,25 @@ def _open(ground: Ground, method: Method) -> tuple[Prepared, Descent, Planned]:
     prepared = open_unread(request, gathered, ground.source, method)
     descent = learn.resolve_descent(request, prepared, gathered)
     descent, planned = cost.foresee(request, prepared, gathered, descent, spent=ground.spent)
+    return prepared, descent, planned
+
+
+def _shorten(
+    ground: Ground, prepared: Prepared, descent: Descent, planned: Planned
+) -> tuple[Prepared, Descent, Planned]:
+    """The same with fewer epochs, or a part of one, where `--budget` leaves no more and nobody set them."""
+    request, gathered, meant = ground.request, ground.gathered, descent.epochs
+    if ground.budget is None or request.train.epochs or request.privacy.is_private:
+        return prepared, descent, planned
+    fewer = [*range(math.ceil(meant) - 1, 0, -1), *(part for part in PARTS if part < meant)]
+    for epochs in fewer:
+        if planned.cost.seconds <= ground.budget:
+            break
+        descent = replace(descent, epochs=epochs)
+        planned = cost.predict(request, prepared, gathered, descent, spent=ground.spent, known=planned)
+    if descent.epochs < meant:
+        why = f"{meant:g} would not fit --budget {request.budget}"
+        gathered.decisions.add("epochs", f"{descent.epochs:g}", why)
     return prepared, descent, planned
 
 
