@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,3 +56,11 @@ def trained(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Traine
     ended = lightune(*words, "--json", folder=folder)
     assert ended.code == 0, ended.err
     return Trained(folder, model, words, ended.json, ended.err)
+
+
+@pytest.fixture
+def heard_interrupts() -> Iterator[None]:
+    """A shell's background jobs ignore Ctrl-C, and so would what they start: here it is heard again."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

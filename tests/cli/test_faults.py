@@ -6,7 +6,6 @@ import errno
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,14 +121,6 @@ def test_output_is_not_overwritten_unasked(trained: Trained, tmp_path: Path) -> 
     assert paths_in(tmp_path / "run") == {"mine.txt"}
     assert lightune(*trained.words, "--overwrite", folder=tmp_path).code == 0
     assert "mine.txt" not in paths_in(tmp_path / "run")
-
-
-@pytest.fixture
-def heard_interrupts() -> Iterator[None]:
-    """A shell's background jobs ignore Ctrl-C, and so would what they start: here it is heard again."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("heard_interrupts")

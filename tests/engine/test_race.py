@@ -11,6 +11,7 @@ import lightune
 from lightune.api import run_train
 from lightune.core.progress import Show
 from lightune.engine.activations import entries
+from lightune.engine.loop import train_step
 from lightune.engine.plan import Cost
 from lightune.request import Request
 from tests.making import TinyModel, sentences, write_csv
@@ -118,3 +119,33 @@ def test_a_budget_too_short_for_an_epoch_gets_a_part_of_one(
         train("0.2s")
     with pytest.raises(lightune.UserError, match=r"more than --budget 2s"):
         train("2s", epochs=5)
+
+
+def test_a_run_taken_up_keeps_the_epochs_of_its_start(
+    data: str, tiny: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in its second step; the machine is slower then, and a new run would be refused."""
+    monkeypatch.setattr("lightune.engine.loop.CHECKPOINT_SECONDS", -1.0)
+    model, done = str(tiny("bert", num_layers=2)), []
+
+    def train(seconds: float, **more: Any) -> dict[str, Any]:
+        monkeypatch.setattr(
+            "lightune.engine.plan.predict_cost",
+            lambda known, sizes, **named: Cost(seconds * sizes.epochs, 10**6, 1, 0),
+        )
+        request = Request(data=data, model=model, method="lora", output="run", budget="0.8s", **more)
+        return run_train(request, Show(is_quiet=True))
+
+    def step(*given: Any) -> float:
+        done.append(1)
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        return train_step(*given)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("lightune.engine.loop.train_step", step)
+        train(1.0)
+    with pytest.raises(lightune.UserError, match=r"more than --budget 0\.8s"):
+        train(10.0)
+    summary = train(10.0, resume=True)
+    assert [one["epoch"] for one in summary["epochs"]] == [0.75]

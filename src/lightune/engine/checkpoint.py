@@ -24,7 +24,11 @@ FILE = "checkpoint.safetensors"
 
 @dataclass
 class Progress:
-    """How far a run has come: everything of it that is no tensor."""
+    """How far a run has come: everything of it that is no tensor.
+
+    Attributes:
+        meant_epochs: how many it was started for.
+    """
 
     epoch: int = 0
     step_in_epoch: int = 0
@@ -37,6 +41,7 @@ class Progress:
     seconds: float = 0.0
     easy_share: float = 0.0
     is_finished: bool = False
+    meant_epochs: float = 0.0
 
 
 @dataclass
@@ -91,14 +96,22 @@ def remove(folder: Path) -> None:
     (folder / FILE).unlink(missing_ok=True)
 
 
-def load(folder: Path) -> Checkpoint | None:
-    """The checkpoint in `folder`, or None."""
+def progress_of(folder: Path) -> Progress | None:
+    """How far the run in `folder` has come; None without a checkpoint."""
     file = folder / FILE
     if not file.exists():
         return None
-    groups: dict[str, dict[str, Any]] = {"trained": {}, "best": {}, "optimizer": {}}
     with safe_open(file, framework="pt") as stream:
-        progress = Progress(**json.loads(stream.metadata()["progress"]))
+        return Progress(**json.loads(stream.metadata()["progress"]))
+
+
+def load(folder: Path) -> Checkpoint | None:
+    """The checkpoint in `folder`, or None."""
+    progress = progress_of(folder)
+    if progress is None:
+        return None
+    groups: dict[str, dict[str, Any]] = {"trained": {}, "best": {}, "optimizer": {}}
+    with safe_open(folder / FILE, framework="pt") as stream:
         random = stream.get_tensor("random")
         for key in stream.keys():  # noqa: SIM118 - not a mapping
             group, _, name = key.partition("/")

@@ -170,7 +170,7 @@ def fit(work: Work, descent: Descent, *, folder: Path | None, bar: Bar | None) -
     torch.manual_seed(descent.seed)  # dropout must not depend on what was calibrated before
     named = {name: one for name, one in work.model.named_parameters() if one.requires_grad}
     optimizer = make_optimizer(parameter_groups(work.model, work.head_prefixes, descent), descent)
-    progress, best = Progress(), {}
+    progress, best = Progress(meant_epochs=descent.epochs), {}
     earlier = checkpoints.load(folder) if folder else None
     if earlier is not None:
         progress, best = earlier.progress, earlier.best

@@ -90,8 +90,10 @@ def alone(ground: Ground, method: Method) -> Contender:
     """The one method that was asked for; refused when it does not fit the budget."""
     request, gathered, show = ground.request, ground.gathered, ground.show
     num_shown = len(gathered.decisions.taken)
-    prepared, descent, planned = _shorten(ground, *_open(ground, method))
-    cost.require_budget(request, planned)
+    earlier = checkpoints.progress_of(ground.work) if request.resume else None
+    prepared, descent, planned = _shorten(ground, earlier, *_open(ground, method))
+    if earlier is None:
+        cost.require_budget(request, planned)
     show.table("derived", ("what", "", "why"), gathered.decisions.as_rows()[num_shown:])
     show.note(planned.describe())
     private.require_possible(request, prepared, gathered)
@@ -162,16 +164,18 @@ def _reason_to_stop(ground: Ground, best: Contender, method: Method, reading: fl
 def _enter(ground: Ground, method: Method, *, is_first: bool, others: Sequence[Method]) -> Contender | None:
     """Prepare and train one contender in what is left of the budget; None when it does not fit."""
     request, gathered, name = ground.request, ground.gathered, method.name
+    folder = ground.work / f"race-{name}"
+    earlier = checkpoints.progress_of(folder) if request.resume else None
     try:
-        prepared, descent, planned = _shorten(ground, *_open(ground, method))
+        prepared, descent, planned = _shorten(ground, earlier, *_open(ground, method))
     except UserError as error:
         if is_first:
             raise
         ground.show.note(f"race: {name} does not start: {error.problem}")
         return None
-    if is_first:
+    if is_first and earlier is None:
         cost.require_budget(request, planned)
-    elif ground.budget is not None and planned.cost.seconds > ground.budget:
+    elif earlier is None and ground.budget is not None and planned.cost.seconds > ground.budget:
         need = show_seconds(planned.cost.seconds)
         ground.show.note(f"race: {name} does not start: it would take until {need}, past the budget")
         return None
@@ -179,7 +183,7 @@ def _enter(ground: Ground, method: Method, *, is_first: bool, others: Sequence[M
     read_frozen(request, prepared, gathered, ground.show, others=others)
     if is_first:
         ground.enter()
-    progress = _train(ground, prepared, descent, ground.work / f"race-{name}")
+    progress = _train(ground, prepared, descent, folder)
     return Contender(prepared, descent, planned, progress, list(gathered.decisions.taken))
 
 
@@ -193,15 +197,18 @@ def _open(ground: Ground, method: Method) -> tuple[Prepared, Descent, Planned]:
 
 
 def _shorten(
-    ground: Ground, prepared: Prepared, descent: Descent, planned: Planned
+    ground: Ground, earlier: Progress | None, prepared: Prepared, descent: Descent, planned: Planned
 ) -> tuple[Prepared, Descent, Planned]:
-    """The same with fewer epochs, or a part of one, where `--budget` leaves no more and nobody set them."""
+    """The same with fewer epochs, or a part of one, where `--budget` leaves no more and nobody set them.
+
+    A run that is taken up keeps the number it was started for: this time's measurement may say another.
+    """
     request, gathered, meant = ground.request, ground.gathered, descent.epochs
     if ground.budget is None or request.train.epochs or request.privacy.is_private:
         return prepared, descent, planned
     fewer = [*range(math.ceil(meant) - 1, 0, -1), *(part for part in PARTS if part < meant)]
-    for epochs in fewer:
-        if planned.cost.seconds <= ground.budget:
+    for epochs in [earlier.meant_epochs] if earlier else fewer:
+        if earlier is None and planned.cost.seconds <= ground.budget:
             break
         descent = replace(descent, epochs=epochs)
         planned = cost.predict(request, prepared, gathered, descent, spent=ground.spent, known=planned)
