@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.frontier import RESULTS, machine, write_parts
 
-FILE = RESULTS / "predict.json"
 PEER_BATCHES = (8, 32, 64)
 TRIED_ROWS = 400
 FEW_ROWS = 16
@@ -134,7 +133,8 @@ def main() -> None:
         "all": seconds,
         "starting": starting,
     }
-    FILE.write_text(json.dumps(record, indent=1) + "\n")
+    name = "predict.json" if record["bfloat16"] else "predict-float32.json"
+    (RESULTS / name).write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":
