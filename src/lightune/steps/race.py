@@ -207,7 +207,7 @@ def _shorten(
     if ground.budget is None or request.train.epochs or request.privacy.is_private:
         return prepared, descent, planned
     fewer = [*range(math.ceil(meant) - 1, 0, -1), *(part for part in PARTS if part < meant)]
-    for epochs in [earlier.meant_epochs] if earlier else fewer:
+    for epochs in [earlier.meant_epochs or meant] if earlier else fewer:
         if earlier is None and planned.cost.seconds <= ground.budget:
             break
         descent = replace(descent, epochs=epochs)
