@@ -1,8 +1,8 @@
 """One contender, from preparation to trained weights; and the race of several (`--method auto`).
 
 The race goes from the cheapest method to the dearest. All of them read the same stored activations, the
-validation rows decide, and a method that does not fit into what is left of the budget gets fewer epochs or
-does not start.
+validation rows decide, and a method that does not fit into what is left of the budget gets fewer epochs,
+a part of one, or does not start.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from lightune.steps.gather import Gathered
 from lightune.steps.prepare import FEW_ROWS, Prepared, head_of, is_open, open_unread, read_frozen
 
 CONTENDERS = ("head", "side", "lora")  # by cost; each was the best for its time on movies (docs/log.md)
-PARTS = (0.75, 0.5)  # of an epoch, where a budget is short; less of LoRA is no better than the side network
+PARTS = (0.75, 0.5)  # of an epoch, where a budget is short; less was not measured (docs/log.md, 2026-11-30)
 ENOUGH_HELD = 50  # fewer validation rows cannot tell methods apart
 GOOD_ENOUGH = 0.997  # what is left to gain is less than the race promises
 CHEAPER_WINS_BY = 0.5  # standard errors that a cheaper method must be ahead to be preferred
@@ -87,11 +87,11 @@ def is_race(request: Request, gathered: Gathered) -> bool:
 
 
 def alone(ground: Ground, method: Method) -> Contender:
-    """The one method that was asked for; refused when it does not fit the budget."""
+    """The one method that was asked for, with as many epochs as fit the budget; refused when none do."""
     request, gathered, show = ground.request, ground.gathered, ground.show
     num_shown = len(gathered.decisions.taken)
-    earlier = checkpoints.progress_of(ground.work) if request.resume else None
-    prepared, descent, planned = _shorten(ground, earlier, *_open(ground, method))
+    earlier = _earlier(ground, ground.work)
+    prepared, descent, planned = _open(ground, method, earlier)
     if earlier is None:
         cost.require_budget(request, planned)
     show.table("derived", ("what", "", "why"), gathered.decisions.as_rows()[num_shown:])
@@ -165,9 +165,9 @@ def _enter(ground: Ground, method: Method, *, is_first: bool, others: Sequence[M
     """Prepare and train one contender in what is left of the budget; None when it does not fit."""
     request, gathered, name = ground.request, ground.gathered, method.name
     folder = ground.work / f"race-{name}"
-    earlier = checkpoints.progress_of(folder) if request.resume else None
+    earlier = _earlier(ground, folder)
     try:
-        prepared, descent, planned = _shorten(ground, earlier, *_open(ground, method))
+        prepared, descent, planned = _open(ground, method, earlier)
     except UserError as error:
         if is_first:
             raise
@@ -187,35 +187,46 @@ def _enter(ground: Ground, method: Method, *, is_first: bool, others: Sequence[M
     return Contender(prepared, descent, planned, progress, list(gathered.decisions.taken))
 
 
-def _open(ground: Ground, method: Method) -> tuple[Prepared, Descent, Planned]:
+def _earlier(ground: Ground, folder: Path) -> Progress | None:
+    """How far a run had come that is taken up; None for a new one. It was not refused then, nor is it now."""
+    return checkpoints.progress_of(folder) if ground.request.resume else None
+
+
+def _open(ground: Ground, method: Method, earlier: Progress | None) -> tuple[Prepared, Descent, Planned]:
     """A contender before anything is read through its frozen part, and what it will cost."""
     request, gathered = ground.request, ground.gathered
     prepared = open_unread(request, gathered, ground.source, method)
     descent = learn.resolve_descent(request, prepared, gathered)
     descent, planned = cost.foresee(request, prepared, gathered, descent, spent=ground.spent)
-    return prepared, descent, planned
+    return prepared, *_shorten(ground, earlier, prepared, descent, planned)
 
 
 def _shorten(
     ground: Ground, earlier: Progress | None, prepared: Prepared, descent: Descent, planned: Planned
-) -> tuple[Prepared, Descent, Planned]:
+) -> tuple[Descent, Planned]:
     """The same with fewer epochs, or a part of one, where `--budget` leaves no more and nobody set them.
 
     A run that is taken up keeps the number it was started for: this time's measurement may say another.
     """
     request, gathered, meant = ground.request, ground.gathered, descent.epochs
     if ground.budget is None or request.train.epochs or request.privacy.is_private:
-        return prepared, descent, planned
-    fewer = [*range(math.ceil(meant) - 1, 0, -1), *(part for part in PARTS if part < meant)]
-    for epochs in [earlier.meant_epochs or meant] if earlier else fewer:
-        if earlier is None and planned.cost.seconds <= ground.budget:
-            break
-        descent = replace(descent, epochs=epochs)
-        planned = cost.predict(request, prepared, gathered, descent, spent=ground.spent, known=planned)
+        return descent, planned
+
+    def planned_for(epochs: float) -> tuple[Descent, Planned]:
+        shorter = replace(descent, epochs=epochs)
+        return shorter, cost.predict(request, prepared, gathered, shorter, spent=ground.spent, known=planned)
+
+    if earlier is not None:
+        descent, planned = planned_for(earlier.meant_epochs or meant)
+    else:
+        for epochs in (*range(math.ceil(meant) - 1, 0, -1), *(part for part in PARTS if part < meant)):
+            if planned.cost.seconds <= ground.budget:
+                break
+            descent, planned = planned_for(epochs)
     if descent.epochs < meant:
         why = f"{meant:g} would not fit --budget {request.budget}"
         gathered.decisions.add("epochs", f"{descent.epochs:g}", why)
-    return prepared, descent, planned
+    return descent, planned
 
 
 def _train(ground: Ground, prepared: Prepared, descent: Descent, folder: Path) -> Progress:
