@@ -12,7 +12,7 @@ from lightune.api import run_train
 from lightune.core.progress import Show
 from lightune.engine.activations import entries
 from lightune.engine.loop import train_step
-from lightune.engine.plan import Cost
+from lightune.engine.plan import Cost, Sizes
 from lightune.request import Request
 from tests.making import TinyModel, sentences, write_csv
 
@@ -87,14 +87,19 @@ def test_few_rows_and_method_settings_do_not_race(tmp_path: Path, tiny: TinyMode
     assert run_train(settled, Show(is_quiet=True))["method"] == "lora"
 
 
+def foresee(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Every plan says so many seconds for each epoch, and nothing else."""
+    monkeypatch.setattr(
+        "lightune.engine.plan.predict_cost",
+        lambda known, sizes, **named: Cost(seconds * sizes.epochs, 10**6, 1, 0),
+    )
+
+
 def test_a_budget_too_short_for_an_epoch_gets_a_part_of_one(
     data: str, tiny: TinyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The plan is made to say a second for each epoch; what trains then is seen in the run."""
-    monkeypatch.setattr(
-        "lightune.engine.plan.predict_cost",
-        lambda known, sizes, **named: Cost(float(sizes.epochs), 10**6, 1, 0),
-    )
+    foresee(monkeypatch, 1.0)
 
     def train(budget: str, **train: object) -> tuple[list[float], dict[str, Any]]:
         """The epochs that were trained, and what was decided."""
@@ -129,10 +134,7 @@ def test_a_run_taken_up_keeps_the_epochs_of_its_start(
     model, done = str(tiny("bert", num_layers=2)), []
 
     def train(seconds: float, **more: Any) -> dict[str, Any]:
-        monkeypatch.setattr(
-            "lightune.engine.plan.predict_cost",
-            lambda known, sizes, **named: Cost(seconds * sizes.epochs, 10**6, 1, 0),
-        )
+        foresee(monkeypatch, seconds)
         request = Request(data=data, model=model, method="lora", output="run", budget="0.8s", **more)
         return run_train(request, Show(is_quiet=True))
 
@@ -149,3 +151,20 @@ def test_a_run_taken_up_keeps_the_epochs_of_its_start(
         train(10.0)
     summary = train(10.0, resume=True)
     assert [one["epoch"] for one in summary["epochs"]] == [0.75]
+
+
+def test_each_of_several_trainings_validates_its_part_of_an_epoch(
+    data: str, tiny: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Sizes] = []
+
+    def look(known: Any, sizes: Sizes, **named: Any) -> Cost:
+        seen.append(sizes)
+        return Cost(1.0, 10**6, 1, 0)
+
+    monkeypatch.setattr("lightune.engine.plan.predict_cost", look)
+    model = str(tiny("bert", num_layers=2))
+    for epochs, folds, expected in ((0.5, 2, (1.5, 3)), (1.5, 2, (4.5, 6)), (0.5, 0, (0.5, 1))):
+        groups = {"train": {"epochs": epochs}}
+        lightune.plan(data, model=model, method="lora", folds=folds, groups=groups)
+        assert (seen[-1].epochs, seen[-1].validations) == expected

@@ -6,7 +6,6 @@ what a larger step keeps for its backward pass (counted, not guessed), gradients
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,6 +79,7 @@ class Sizes:
     missing_tokens: int
     biggest_piece: int
     epochs: float
+    validations: int
     steps: int
     fixed_seconds: float
     held_bytes: int
@@ -206,7 +206,7 @@ def _optimizer_seconds(optimizer: torch.optim.Optimizer) -> float:
 def predict_cost(calibration: Calibration, sizes: Sizes, *, num_trainable: int, depth: int) -> Cost:
     """Seconds and bytes of a whole run: read once, train the epochs, validate each, test once."""
     reading = calibration.below * sizes.missing_tokens
-    evaluating = calibration.forward * sizes.held_tokens * math.ceil(sizes.epochs)
+    evaluating = calibration.forward * sizes.held_tokens * sizes.validations
     evaluating += calibration.tested * sizes.test_tokens
     training = calibration.step * sizes.train_tokens * sizes.epochs + calibration.step_seconds * sizes.steps
     peak = (

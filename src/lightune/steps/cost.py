@@ -138,7 +138,12 @@ def predict(
     """The cost of a run by the calibration of an earlier plan of it, with other epochs or passes."""
     sizes = sizes_of(prepared, gathered, descent, fixed=spent, missing=known.missing)
     times = 1 + request.folds + request.seeds
-    sizes = replace(sizes, epochs=sizes.epochs * times, steps=sizes.steps * times)
+    sizes = replace(
+        sizes,
+        epochs=sizes.epochs * times,
+        validations=sizes.validations * times,
+        steps=sizes.steps * times,
+    )
     return replace(known, cost=_cost(known.calibration, sizes, prepared, descent))
 
 
@@ -226,6 +231,7 @@ def sizes_of(
         missing_tokens=missing,
         biggest_piece=min(descent.batch_tokens, descent.batch_rows * longest),
         epochs=descent.epochs,
+        validations=math.ceil(descent.epochs),
         steps=descent.num_steps(len(gathered.train)),
         fixed_seconds=fixed,
         held_bytes=BASELINE_BYTES + BASELINE_BYTES_A_ROW * tokens.num_examples,
