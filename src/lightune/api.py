@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,17 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
     """The whole job; returns the JSON object of `lightune train --json`."""
     began = time.perf_counter()
     output = check_output(request)
+    from lightune.steps import beside
     from lightune.steps.gather import gather
 
     gathered = gather(request, show)
     show_problems(gathered.problems, show)
+    gathered = replace(gathered, beside=beside.begin(request, gathered))
 
-    from lightune.core.machine import peak_memory_bytes
-    from lightune.steps import finish, keep, measure, prepare, race, trust
+    from lightune.core.machine import peak_memory_bytes, while_importing
+
+    with while_importing():
+        from lightune.steps import finish, keep, measure, prepare, race, trust
 
     source = prepare.choose_model(request, gathered, show)
     method = prepare.choose_method(request, gathered)
@@ -91,10 +96,12 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
 
 def plan(data: str | Path, *, show: Show | None = None, **asked: Any) -> dict[str, Any]:
     """Predicted seconds, peak memory and trainable parameters of every method on `data`; trains nothing."""
+    from lightune.steps import beside
     from lightune.steps.gather import gather
 
     request, show = Request(data=str(data), **asked), show or Show(is_quiet=True)
     gathered = gather(request, show)
+    gathered = replace(gathered, beside=beside.begin(request, gathered, is_plan=True))
     from lightune.steps.cost import plan_methods
 
     return plan_methods(request, gathered, show)

@@ -43,29 +43,29 @@ def test_measured_once_and_then_remembered(backbone: Transformer, tmp_path: Path
         return backbone.forward(batch)
 
     batches = [batch_of(backbone)]
-    first = measured_speeds(forward, batches, digest="d1", device="cpu")
+    first = measured_speeds(forward, batches[0], batches, digest="d1", device="cpu")
     assert first.float32 > 0 and first.bfloat16 > 0
     assert set(calls) == {False, True}, "both arithmetics ran"
     file = tmp_path / "cache" / "speeds.json"
     [name] = json.loads(file.read_text())
     file.write_text(json.dumps({name: {"float32": 10.0, "bfloat16": 20.0}}))
     number = len(calls)
-    assert measured_speeds(forward, batches, digest="d1", device="cpu") == Speeds(10.0, 20.0)
+    assert measured_speeds(forward, batches[0], batches, digest="d1", device="cpu") == Speeds(10.0, 20.0)
     assert len(calls) == number
     file.write_text(json.dumps({name: {"float32": 10.0, "bfloat16": 9.0}}))
-    measured_speeds(forward, batches, digest="d1", device="cpu")
+    measured_speeds(forward, batches[0], batches, digest="d1", device="cpu")
     assert len(calls) > number, "it may have been measured while the machine was busy"
     file.write_text(json.dumps({name: {"float32": 1e-3, "bfloat16": 1e-4}}))
     calls.clear()
-    assert measured_speeds(forward, batches, digest="d1", device="cpu").best == "float32"
+    assert measured_speeds(forward, batches[0], batches, digest="d1", device="cpu").best == "float32"
     assert set(calls) == {False}, "emulated bfloat16 is not waited for again"
     number = len(calls)
-    measured_speeds(forward, batches, digest="another model", device="cpu")
+    measured_speeds(forward, batches[0], batches, digest="another model", device="cpu")
     assert len(calls) > number
     assert len(json.loads((tmp_path / "cache" / "speeds.json").read_text())) == 2
 
 
-def test_emulated_bfloat16_is_given_up_after_one_batch(
+def test_emulated_bfloat16_is_given_up_after_a_small_batch(
     backbone: Transformer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, int]] = []
@@ -76,15 +76,20 @@ def test_emulated_bfloat16_is_given_up_after_one_batch(
 
     monkeypatch.setattr(precision, "_speed", speed)
     batches = [batch_of(backbone)] * 3
-    found = measured_speeds(backbone.forward, batches, digest="d1", device="cpu")
+    found = measured_speeds(backbone.forward, batches[0], batches, digest="d1", device="cpu")
     assert found == Speeds(100.0, 20.0)
-    assert [one for one in asked if one[0] == "bfloat16"] == [("bfloat16", 1)]
+    assert {one for one in asked if one[0] == "bfloat16"} == {("bfloat16", 1)}, "the small batch alone"
 
 
 def test_broken_record_is_measured_again(backbone: Transformer, tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir(exist_ok=True)
     (tmp_path / "cache" / "speeds.json").write_text("{half")
-    assert measured_speeds(backbone.forward, [batch_of(backbone)], digest="d1", device="cpu").float32 > 0
+    assert (
+        measured_speeds(
+            backbone.forward, batch_of(backbone), [batch_of(backbone)], digest="d1", device="cpu"
+        ).float32
+        > 0
+    )
 
 
 def test_bfloat16_is_near_float32_and_float32_is_untouched(backbone: Transformer) -> None:

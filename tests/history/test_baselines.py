@@ -10,7 +10,7 @@ import pytest
 from lightune.core.progress import Show
 from lightune.core.rows import Example
 from lightune.history._pieces import is_written_without_spaces
-from lightune.steps.baselines import Rung, run_baselines
+from lightune.steps.baselines import Lesson, Rung, run_baselines
 
 
 def run(train: list[tuple[Any, Any]], test: list[Any], kind: Any, **options: Any) -> dict[str, Rung]:
@@ -20,9 +20,8 @@ def run(train: list[tuple[Any, Any]], test: list[Any], kind: Any, **options: Any
         return Example(texts if isinstance(texts, tuple) else (texts,), gold)
 
     examples = [example(texts, gold) for texts, gold in train]
-    rungs = run_baselines(
-        examples, [example(t) for t in test], kind=kind, show=Show(is_quiet=True), **options
-    )
+    lesson = Lesson(examples, [example(text) for text in test], kind, **options)
+    rungs = run_baselines(lesson, Show(is_quiet=True))
     assert [rung.name for rung in rungs] == ["majority", "tfidf_lr"]
     assert all(rung.seconds >= 0 for rung in rungs)
     return {rung.name: rung for rung in rungs}

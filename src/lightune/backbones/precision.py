@@ -95,13 +95,13 @@ def kernel_name(device: str, precision: Precision, storage: str = "") -> str:
 
 
 def measured_speeds(
-    forward: Callable[[Batch], Any], batches: list[Batch], *, digest: str, device: str
+    forward: Callable[[Batch], Any], small: Batch, batches: list[Batch], *, digest: str, device: str
 ) -> Speeds:
     """Time `forward` in both precisions on `batches`, or look up what was measured here before.
 
     Each precision gets the best of a few passes over a few batches, in turns, so that a machine that is busy
     with something else slows down both: about two seconds on a laptop. Bfloat16 that lost is given another
-    chance by the next run, but not where it is `is_hopeless`, as the first batch shows.
+    chance by the next run, but not where it is `is_hopeless`, as a `small` batch shows.
     """
     import torch
 
@@ -111,16 +111,15 @@ def measured_speeds(
     if before and before.best == "bfloat16":
         return before
 
-    def measured(precision: Precision, some: list[Batch]) -> float:
-        return _speed(forward, some, precision, device)
+    def measured(some: list[Batch], *precisions: Precision) -> dict[Precision, float]:
+        rates = dict.fromkeys(precisions, 0.0)
+        for _ in range(TRIES):
+            for precision, rate in rates.items():
+                rates[precision] = max(rate, _speed(forward, some, precision, device))
+        return rates
 
-    rough = before or Speeds(measured("float32", batches[:1]), measured("bfloat16", batches[:1]))
-    rates: dict[Precision, float] = (
-        {"float32": 0.0} if rough.is_hopeless else {"float32": 0.0, "bfloat16": 0.0}
-    )
-    for _ in range(TRIES):
-        for precision, rate in rates.items():
-            rates[precision] = max(rate, measured(precision, batches))
+    rough = before or Speeds(**measured([small], "float32", "bfloat16"))
+    rates = measured(batches, "float32", *(() if rough.is_hopeless else ("bfloat16",)))
     found = Speeds(rates["float32"], rates.get("bfloat16", rough.bfloat16))
     remember(KIND, machine, vars(found))
     return found

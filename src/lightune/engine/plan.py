@@ -24,7 +24,7 @@ from lightune.engine.optimizers import FLOAT, Kind, kept_bytes
 SAMPLE_SECONDS = 0.5  # for each of the three measurements: two seconds in all
 SAMPLE_SHARE = 0.02  # of the training time that the first passes foretell, where that is less
 FEW_TOKENS = 20_000  # a few seconds' worth: not worth a choice of arithmetic
-SAMPLE_ROWS = 32
+SAMPLE_ROWS, FEW_ROWS = 32, 4
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,12 @@ def speeds_here(
     """How fast `forward` is in each arithmetic on batches of these texts; None for too few to matter."""
     if tokens.num_tokens < FEW_TOKENS:
         return None
-    batches = sample_batches(backbone, tokens, rows, batch_rows=SAMPLE_ROWS, batch_tokens=batch_tokens)
-    return measured_speeds(
-        forward, batches[::3], digest=backbone.digest + backbone.storage, device=backbone.device
+    some, few = (
+        sample_batches(backbone, tokens, rows, batch_rows=number, batch_tokens=batch_tokens)
+        for number in (SAMPLE_ROWS, FEW_ROWS)
     )
+    digest = backbone.digest + backbone.storage
+    return measured_speeds(forward, few[0], some[::3], digest=digest, device=backbone.device)
 
 
 @dataclass(frozen=True)

@@ -218,7 +218,8 @@ def sizes_of(
     """How much a run has to do. `missing`: padded tokens still to be read through the frozen part."""
     tokens = prepared.tokens
     longest = int(tokens.example_lengths.max())
-    fixed += BASELINE_SECONDS_A_ROW * tokens.num_examples + SAVING_SECONDS
+    is_apart = gathered.beside is not None  # the baselines then take neither time nor memory of this process
+    fixed += (0 if is_apart else BASELINE_SECONDS_A_ROW * tokens.num_examples) + SAVING_SECONDS
     fixed += 2 * writing_seconds(prepared, gathered)  # before training, and after it
     return Sizes(
         train_tokens=int(
@@ -234,7 +235,7 @@ def sizes_of(
         validations=math.ceil(descent.epochs),
         steps=descent.num_steps(len(gathered.train)),
         fixed_seconds=fixed,
-        held_bytes=BASELINE_BYTES + BASELINE_BYTES_A_ROW * tokens.num_examples,
+        held_bytes=0 if is_apart else BASELINE_BYTES + BASELINE_BYTES_A_ROW * tokens.num_examples,
     )
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from lightune.steps.start import Start, adopt, open_start
 from lightune.steps.start import columns_of as start_columns
 from lightune.tasks.base import Task
 
+if TYPE_CHECKING:
+    from lightune.steps.beside import Beside
+
 UNBALANCED = 3.0  # largest class over smallest, from which classes are weighed
 
 
@@ -44,6 +47,7 @@ class Gathered:
         examples: all of them; `train`, `validation`, `test` are numbers of examples.
         columns, profile: which columns hold texts and labels, and what the labels look like.
         start: what training goes on from; None where it starts anew.
+        beside: the process in which the baselines learn; None where they learn in this one.
     """
 
     task: Task
@@ -61,6 +65,7 @@ class Gathered:
     groups: list[object] | None
     altered: Altered
     start: Start | None = None
+    beside: Beside | None = None
 
     def part(self, rows: Ints) -> list[Example]:
         """The examples with these numbers."""

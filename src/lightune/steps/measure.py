@@ -7,14 +7,13 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from lightune.core.progress import Show
 from lightune.core.rows import Example
 from lightune.core.tokens import Ints
 from lightune.evaluate.classes import confusion_matrix
-from lightune.steps.baselines import Rung, run_baselines
+from lightune.steps.baselines import Rung, lesson_of, run_baselines, tested_rows
 from lightune.steps.gather import Gathered
 from lightune.steps.learn import answered_logits
 from lightune.steps.prepare import Prepared, Written
@@ -122,20 +121,10 @@ def answer_simply(gathered: Gathered, show: Show) -> list[Rung]:
     What they need is free again before the training takes it. Of texts only as many are answered as the
     model will write, which is known later (`baselines`).
     """
-    rows = gathered.test if len(gathered.test) else gathered.validation
-    return [] if gathered.task.kind == "text" or not len(rows) else _answer(gathered, rows, show)
-
-
-def _answer(gathered: Gathered, rows: Ints, show: Show) -> list[Rung]:
-    """Learn from all rows but the main split's, and answer `rows`."""
-    train, validation, task = gathered.train, gathered.validation, gathered.task
-    return run_baselines(
-        gathered.part(np.concatenate([train, validation]) if len(gathered.test) else train),
-        gathered.part(rows),
-        kind=task.kind,
-        show=show,
-        is_balanced=getattr(task, "weights", None) is not None,
-    )
+    if gathered.beside is not None and (answers := gathered.beside.answers(show)) is not None:
+        return answers
+    rows = tested_rows(gathered)
+    return run_baselines(lesson_of(gathered, rows), show) if len(rows) else []
 
 
 def baselines(
@@ -155,7 +144,7 @@ def baselines(
         return []
     rows = measured.rows[: len(measured.written)] if task.kind == "text" else measured.rows
     tested = gathered.part(rows)  # of texts, those that the model has written too
-    found = _answer(gathered, rows, show) if task.kind == "text" else answered
+    found = run_baselines(lesson_of(gathered, rows), show) if task.kind == "text" else answered
     rungs = []
     if prepared.untouched is not None:
         wanted = prepared.targets[measured.rows]
