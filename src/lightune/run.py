@@ -174,7 +174,8 @@ class Run:
 
         from lightune.backbones.encode import Limits
         from lightune.backbones.precision import reading_in
-        from lightune.engine.predict import READ_TOKENS, ask_close_again, logits_of
+        from lightune.backbones.streams import is_little, num_streams
+        from lightune.engine.predict import Reading, ask_close_again, logits_of
 
         if not examples:
             return np.zeros((0, max(1, len(self.task.labels))), dtype=np.float32)
@@ -186,17 +187,16 @@ class Run:
 
         watched = self.watch.around(forward, self.backbone, tokens) if self.watch else forward
 
+        is_one = not self.method.may_overlap or is_little(tokens.num_tokens)
+        streams = 1 if is_one else num_streams(device, self.backbone.storage)
+
         def ask(rows: Ints, arithmetic: Precision) -> Any:
-            with reading_in(arithmetic, device):
-                return logits_of(
-                    watched,
-                    tokens,
-                    rows,
-                    task=self.task,
-                    pad_id=self.backbone.pad_id,
-                    batch_tokens=READ_TOKENS,
-                    device=device,
-                )
+            def read(batch: Batch) -> torch.Tensor:
+                with reading_in(arithmetic, device):
+                    return watched(batch)
+
+            how = Reading(self.backbone.pad_id, device, streams=streams)
+            return logits_of(read, tokens, rows, task=self.task, how=how)
 
         arithmetic = self._arithmetic(tokens, precision)
         found = ask(np.arange(len(examples)), arithmetic)

@@ -70,7 +70,7 @@ def test_emulated_bfloat16_is_given_up_after_a_small_batch(
 ) -> None:
     asked: list[tuple[str, int]] = []
 
-    def speed(_: object, batches: list[Batch], arithmetic: str, __: str) -> float:
+    def speed(_: object, batches: list[Batch], arithmetic: str, *__: object) -> float:
         asked.append((arithmetic, len(batches)))
         return 100.0 if arithmetic == "float32" else 20.0
 

@@ -9,7 +9,8 @@ bias of all: it is computed from the lengths alone, so that the pass above gets 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,24 @@ from lightune.backbones.structure import Structure, bias_owner
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+
+def of_this_thread(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook that does nothing in passes of other threads, which may run at once (`streams.py`)."""
+    mine = threading.get_ident()
+
+    def mindful(*given: Any) -> Any:  # torch may call one that is being removed with fewer arguments
+        return hook(*given) if threading.get_ident() == mine else None
+
+    mindful.thread = mine  # type: ignore[attr-defined]
+    return mindful
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether anybody listens to `module`, those aside who listen in other threads."""
+    here = threading.get_ident()
+    hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
+    return any(getattr(hook, "thread", here) == here for hook in hooks)
 
 
 class Stop(Exception):
@@ -81,9 +100,10 @@ def keeping(
     with ExitStack() as hooks:
         for index in depths:
             if index == structure.depth:
-                handle = layers[-1].register_forward_hook(keep_output)  # type: ignore[index]
+                handle = layers[-1].register_forward_hook(of_this_thread(keep_output))  # type: ignore[index]
             else:
-                handle = layers[index].register_forward_pre_hook(keep_input(index), with_kwargs=True)  # type: ignore[index]
+                hook = of_this_thread(keep_input(index))
+                handle = layers[index].register_forward_pre_hook(hook, with_kwargs=True)  # type: ignore[index]
             hooks.callback(handle.remove)
         yield
 

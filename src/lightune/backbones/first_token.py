@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from lightune.backbones.cut import entered_at, run_below
+from lightune.backbones.cut import entered_at, has_hooks, of_this_thread, run_below
 from lightune.backbones.heads import Headed
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def first_where_enough(backbone: Transformer, batch: Batch) -> AbstractContextMa
         return nullcontext()
     reads_depths = isinstance(model, Headed) and len(model.head.depths) > 0
     inside = backbone.layers()[-1].modules()
-    if reads_depths or any(one._forward_hooks or one._forward_pre_hooks for one in inside):
+    if reads_depths or any(has_hooks(one) for one in inside):
         return nullcontext()
     return first_alone(model, backbone.first_from, batch.input_ids.shape[1])
 
@@ -109,9 +109,9 @@ def first_alone(model: nn.Module, name: str, num_tokens: int, *, is_output: bool
 
     module = model.get_submodule(name)
     if is_output:
-        handle = module.register_forward_hook(after)
+        handle = module.register_forward_hook(of_this_thread(after))
     else:
-        handle = module.register_forward_pre_hook(before, with_kwargs=True)
+        handle = module.register_forward_pre_hook(of_this_thread(before), with_kwargs=True)
     _open.append((model, name, num_tokens))
     try:
         yield

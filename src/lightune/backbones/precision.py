@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lightune.backbones.products import quick_products
+from lightune.backbones.streams import in_streams
 from lightune.core.remembered import recall, remember
 
 if TYPE_CHECKING:
@@ -95,17 +96,24 @@ def kernel_name(device: str, precision: Precision, storage: str = "") -> str:
 
 
 def measured_speeds(
-    forward: Callable[[Batch], Any], small: Batch, batches: list[Batch], *, digest: str, device: str
+    forward: Callable[[Batch], Any],
+    small: Batch,
+    batches: list[Batch],
+    *,
+    digest: str,
+    device: str,
+    streams: int = 1,
 ) -> Speeds:
     """Time `forward` in both precisions on `batches`, or look up what was measured here before.
 
     Each precision gets the best of a few passes over a few batches, in turns, so that a machine that is busy
     with something else slows down both: about two seconds on a laptop. Bfloat16 that lost is given another
-    chance by the next run, but not where it is `is_hopeless`, as a `small` batch shows.
+    chance by the next run, but not where it is `is_hopeless`, as a `small` batch shows. `streams` passes
+    run at once.
     """
     import torch
 
-    machine = f"{kernel_name(device, 'float32')}-{torch.get_num_threads()}-{digest}"
+    machine = f"{kernel_name(device, 'float32')}-{torch.get_num_threads()}-{streams}-{digest}"
     known = recall(KIND)
     before = Speeds(**known[machine]) if machine in known else None
     if before and before.best == "bfloat16":
@@ -115,7 +123,7 @@ def measured_speeds(
         rates = dict.fromkeys(precisions, 0.0)
         for _ in range(TRIES):
             for precision, rate in rates.items():
-                rates[precision] = max(rate, _speed(forward, some, precision, device))
+                rates[precision] = max(rate, _speed(forward, some * streams, precision, device, streams))
         return rates
 
     rough = before or Speeds(**measured([small], "float32", "bfloat16"))
@@ -125,12 +133,16 @@ def measured_speeds(
     return found
 
 
-def _speed(forward: Callable[[Batch], Any], batches: list[Batch], precision: Precision, device: str) -> float:
+def _speed(
+    forward: Callable[[Batch], Any], batches: list[Batch], precision: Precision, device: str, streams: int
+) -> float:
     import torch
 
-    with torch.inference_mode(), computing(precision, device):
-        began = time.perf_counter()
-        for batch in batches:
+    def run(batch: Batch) -> int:
+        with torch.inference_mode(), computing(precision, device):
             forward(batch)
-        seconds = time.perf_counter() - began
-    return sum(batch.num_padded_tokens for batch in batches) / seconds
+        return batch.num_padded_tokens
+
+    began = time.perf_counter()
+    num_tokens = sum(in_streams(run, batches, streams))
+    return num_tokens / (time.perf_counter() - began)

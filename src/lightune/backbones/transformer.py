@@ -237,7 +237,8 @@ class Transformer(Backbone):
 
     def _below(self, batch: Batch, taps: Sequence[Tap]) -> Mapping[Tap, torch.Tensor]:
         was_training = self.model.training
-        self.model.eval()
+        if was_training:  # or nothing is touched: another thread may be in a pass
+            self.model.eval()
         try:
             pooled = [tap for tap in taps if tap.reduction != "tokens"]
             depths = [tap.depth for tap in taps if tap.reduction == "tokens" or tap.depth < self.depth]
@@ -255,7 +256,8 @@ class Transformer(Backbone):
                 found[tap] = reduce_tokens(states, batch.attention_mask, tap.reduction)
             return found
         finally:
-            self.model.train(was_training)
+            if was_training:
+                self.model.train()
 
     def above(self, hidden: torch.Tensor, batch: Batch, tap: Tap) -> torch.Tensor:
         """Logits (B, C) from the activations at `tap`."""

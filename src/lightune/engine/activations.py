@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightune.backbones.base import Backbone, Tap
+from lightune.backbones.streams import in_streams, tokens_of_pass
 from lightune.core.errors import UserError
 from lightune.core.paths import cache_folder, write_whole
 from lightune.core.tokens import Batch, Ints, Tokens, flat_index, unpad
@@ -280,26 +281,34 @@ class Filling:
         return {tap: StoredActivations(shelf, self.keys, tap) for tap, shelf in self.shelves.items()}
 
 
-def fill(backbone: Backbone, filling: Filling, below: Below, *, batch_tokens: int, bar: Bar) -> Filled:
+def fill(
+    backbone: Backbone, filling: Filling, below: Below, *, batch_tokens: int, bar: Bar, streams: int = 1
+) -> Filled:
     """Read through the frozen part, by `below`, what is not stored yet, and open all of it.
 
     The batches are planned over all sequences before the stored ones are left out, so that a killed and
-    resumed filling computes the same numbers as an undisturbed one.
+    resumed filling computes the same numbers as an undisturbed one. `streams` of them are read at once.
 
     Raises:
         UserError: a value does not fit float16.
     """
     began = time.perf_counter()
     tokens, missing = filling.tokens, filling.missing
-    for batch_sequences in sequence_batches(tokens.lengths, filling.unique, batch_tokens):
-        bar.advance(int(tokens.lengths[batch_sequences].sum()))
-        sequences = np.array([one for one in batch_sequences.tolist() if one in missing], dtype=np.int64)
-        if len(sequences):
-            owner = np.arange(len(sequences))
-            batch = tokens.batch_of_sequences(
-                sequences, owner, pad_id=backbone.pad_id, device=backbone.device
-            )
-            filling.add(sequences, batch, below(batch, list(filling.shelves)))
+    batches = sequence_batches(tokens.lengths, filling.unique, tokens_of_pass(batch_tokens, streams))
+    lacking = [np.array([one for one in some.tolist() if one in missing], dtype=np.int64) for some in batches]
+
+    def read(sequences: Ints) -> tuple[Batch, Mapping[Tap, torch.Tensor]] | None:
+        if not len(sequences):
+            return None
+        owner = np.arange(len(sequences))
+        batch = tokens.batch_of_sequences(sequences, owner, pad_id=backbone.pad_id, device=backbone.device)
+        return batch, below(batch, list(filling.shelves))
+
+    results = in_streams(read, lacking, streams)
+    for some, sequences, found in zip(batches, lacking, results, strict=True):
+        bar.advance(int(tokens.lengths[some].sum()))
+        if found is not None:
+            filling.add(sequences, *found)
     filling.flush()
     return Filled(
         filling.opened(),

@@ -16,6 +16,7 @@ import torch
 
 from lightune.backbones.base import Backbone
 from lightune.backbones.precision import Speeds, measured_speeds
+from lightune.backbones.streams import in_streams, num_streams
 from lightune.core.machine import memory_bytes
 from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.engine.batches import epoch_steps, reading_batches
@@ -100,6 +101,25 @@ def time_passes(run: Callable[[Batch], Any], batches: list[Batch], seconds: floa
     return float(sum(one for one, _ in timed) / sum(batch.num_padded_tokens for _, batch in timed))
 
 
+def time_streams(run: Callable[[Batch], Any], batches: list[Batch], seconds: float, streams: int) -> float:
+    """The same of so many passes at once: over all batches, the best of what `seconds` allow."""
+    if streams < 2:
+        return time_passes(run, batches, seconds)
+
+    def read(batch: Batch) -> int:
+        with torch.no_grad():
+            run(batch)
+        return batch.num_padded_tokens
+
+    best, began = 0.0, time.perf_counter()
+    while not best or time.perf_counter() - began < seconds:
+        start = time.perf_counter()
+        num_tokens = sum(in_streams(read, batches * streams, streams))
+        taken = (time.perf_counter() - start) / num_tokens
+        best = min(best or taken, taken)
+    return best
+
+
 def sample_batches(
     backbone: Backbone, tokens: Tokens, rows: Ints, *, batch_rows: int, batch_tokens: int
 ) -> list[Batch]:
@@ -120,8 +140,9 @@ def speeds_here(
         sample_batches(backbone, tokens, rows, batch_rows=number, batch_tokens=batch_tokens)
         for number in (SAMPLE_ROWS, FEW_ROWS)
     )
-    digest = backbone.digest + backbone.storage
-    return measured_speeds(forward, few[0], some[::3], digest=digest, device=backbone.device)
+    digest, device = backbone.digest + backbone.storage, backbone.device
+    streams = num_streams(device, backbone.storage)
+    return measured_speeds(forward, few[0], some[::3], digest=digest, device=device, streams=streams)
 
 
 @dataclass(frozen=True)
@@ -134,6 +155,7 @@ class Passes:
         start_training: dropout on, and what trains in a step requires a gradient.
         plain_speed: padded tokens a second of `plain`, where that is known already; merged_speed: of the
             network with its adapter merged, likewise. None: `forward` stays what it is.
+        streams_below, streams_forward: how many passes of these run at once.
     """
 
     model: torch.nn.Module
@@ -146,6 +168,8 @@ class Passes:
     kind: Kind
     plain_speed: float | None = None
     merged_speed: float | None = None
+    streams_below: int = 1
+    streams_forward: int = 1
 
 
 def calibrate(passes: Passes, batches: list[Batch], train_tokens: int) -> Calibration:
@@ -164,8 +188,8 @@ def calibrate(passes: Passes, batches: list[Batch], train_tokens: int) -> Calibr
         patience = min(SAMPLE_SECONDS, SAMPLE_SHARE * first * train_tokens)
         known = passes.plain_speed
         plain = 1 / known if known else time_passes(passes.plain, batches, patience)
-        below = time_passes(passes.below, batches, patience) if passes.below else 0.0
-        forward = time_passes(passes.forward, batches, patience / 2)
+        below = time_streams(passes.below, batches, patience, passes.streams_below) if passes.below else 0.0
+        forward = time_streams(passes.forward, batches, patience / 2, passes.streams_forward)
     passes.start_training()
 
     def one_step(batch: Batch) -> None:

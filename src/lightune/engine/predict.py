@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightune.backbones.streams import in_streams, tokens_of_pass
 from lightune.core.machine import return_freed
 from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.engine.batches import reading_batches
@@ -24,34 +26,31 @@ SAFE = 2.0  # times the largest change of a margin that was seen
 READ_TOKENS = 1024  # padded tokens of a pass without gradients: more is no faster on a CPU, and takes memory
 
 
-def logits_of(
-    forward: Forward,
-    tokens: Tokens,
-    rows: Ints,
-    *,
-    task: Task,
-    pad_id: int,
-    batch_tokens: int,
-    device: str = "cpu",
-) -> NDArray[Any]:
+@dataclass(frozen=True)
+class Reading:
+    """How batches are made for passes without gradients.
+
+    Attributes:
+        batch_tokens: padded tokens of all passes that run at once; `streams`: how many these are.
+    """
+
+    pad_id: int
+    device: str = "cpu"
+    batch_tokens: int = READ_TOKENS
+    streams: int = 1
+
+
+def logits_of(forward: Forward, tokens: Tokens, rows: Ints, *, task: Task, how: Reading) -> NDArray[Any]:
     """(len(rows), C) logits in the order of `rows`, or as many arrays (U, C); dropout must be off already."""
 
     def read(batch: Batch) -> Any:
         return task.part(task.pool(forward(batch), batch).float().cpu().numpy(), batch)
 
-    found = in_order(read, tokens, rows, pad_id=pad_id, batch_tokens=batch_tokens, device=device)
+    found = in_order(read, tokens, rows, how)
     return np.zeros((0, 1), np.float32) if found is None else found
 
 
-def in_order(
-    read: Callable[[Batch], Any],
-    tokens: Tokens,
-    rows: Ints,
-    *,
-    pad_id: int,
-    batch_tokens: int = READ_TOKENS,
-    device: str = "cpu",
-) -> NDArray[Any] | None:
+def in_order(read: Callable[[Batch], Any], tokens: Tokens, rows: Ints, how: Reading) -> NDArray[Any] | None:
     """What `read` gives for batches of like length, a line an example, in the order of `rows`.
 
     Returns:
@@ -64,17 +63,20 @@ def in_order(
     rows = np.asarray(rows, dtype=np.int64)
     place = {int(row): number for number, row in enumerate(rows)}
     found: NDArray[Any] | None = None
-    with torch.inference_mode():
-        for some in reading_batches(tokens, rows, batch_tokens):
-            batch = tokens.batch(some, pad_id=pad_id, device=device)
-            lines = read(batch)
-            if found is None:
-                if isinstance(lines, np.ndarray):
-                    found = np.empty((len(rows), *lines.shape[1:]), np.float32)
-                else:
-                    found = np.empty(len(rows), dtype=object)
-            for row, one in zip(some, lines, strict=True):
-                found[place[int(row)]] = one
+
+    def lines_of(some: Ints) -> Any:
+        with torch.inference_mode():
+            return read(tokens.batch(some, pad_id=how.pad_id, device=how.device))
+
+    batches = reading_batches(tokens, rows, tokens_of_pass(how.batch_tokens, how.streams))
+    for some, lines in zip(batches, in_streams(lines_of, batches, how.streams), strict=True):
+        if found is None:
+            if isinstance(lines, np.ndarray):
+                found = np.empty((len(rows), *lines.shape[1:]), np.float32)
+            else:
+                found = np.empty(len(rows), dtype=object)
+        for row, one in zip(some, lines, strict=True):
+            found[place[int(row)]] = one
     return found
 
 

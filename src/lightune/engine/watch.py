@@ -7,6 +7,7 @@ against e-mail, AUROC: 0.99 there, 0.16 with the last layer as it is (MiniLM unt
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,7 @@ class Watch:
         self.region = region
         self.waiting: list[tuple[Ints, NDArray[Any]]] = []  # rows and their vectors, not measured yet
         self._known: NDArray[np.float64] = np.zeros(0)
+        self._lock = threading.Lock()
         self.num_rows = 0
         self.num_far = 0
         self.first_far: list[int] = []
@@ -83,9 +85,10 @@ class Watch:
             owner = batch.owner.cpu().numpy()
             starts = np.flatnonzero(np.diff(owner, prepend=-1))  # the first window of each example
             rows = np.searchsorted(tokens.windows, batch.sequences[starts], side="right") - 1
-            self.waiting.append((rows, vectors.cpu().numpy()))
-            if sum(len(some) for some, _ in self.waiting) >= MOST_WAITING:
-                self._measure()
+            with self._lock:  # several passes may run at once
+                self.waiting.append((rows, vectors.cpu().numpy()))
+                if sum(len(some) for some, _ in self.waiting) >= MOST_WAITING:
+                    self._measure()
             return outputs
 
         return watched

@@ -80,6 +80,8 @@ class Method(ABC):
     opens_with: Literal["peft", "transformers", "lightune"] = "lightune"
     apart = ""
     """What of it cannot be written into the pre-trained weights; "" where nothing stands beside them."""
+    may_overlap = False
+    """Whether passes may run at once in several threads: nothing of a batch is kept outside of its pass."""
     unfit = ""
     """Why a training cannot start with it, though what was trained elsewhere opens; "" where it can."""
 

@@ -17,6 +17,7 @@ class BitFit(Method):
     Settings: ClassVar[type[MethodSettings]] = LayeredSettings
     name = "bitfit"
     summary = "only bias terms train"
+    may_overlap = True
     paper = "Ben Zaken et al. 2022, arXiv:2106.10199"
 
     def recipe(self, num_rows: int) -> Recipe:

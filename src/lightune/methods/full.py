@@ -51,6 +51,7 @@ class Full(Method):
     settings: FullSettings
     name = "full"
     summary = "every weight trains"
+    may_overlap = True
     paper = "Devlin et al. 2019, arXiv:1810.04805"
     opens_with = "transformers"
 

@@ -42,6 +42,7 @@ class Head(Method):
     Settings: ClassVar[type[MethodSettings]] = HeadSettings
     name = "head"
     summary = "only a head trains, on cached features"
+    may_overlap = True
     paper = "Alain and Bengio 2016, arXiv:1610.01644"
     head = "mean"
     kept = "all layers"

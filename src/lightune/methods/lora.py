@@ -56,6 +56,7 @@ class Lora(Injected):
     Settings: ClassVar[type[MethodSettings]] = LoraSettings
     name = "lora"
     summary = "low-rank updates of the linear maps"
+    may_overlap = True
     paper = "Hu et al. 2021, arXiv:2106.09685"
     settings: LoraSettings
 

@@ -43,6 +43,7 @@ class Side(Method):
     Settings: ClassVar[type[MethodSettings]] = SideSettings
     name = "side"
     summary = "a small network beside the frozen one, on cached states of several depths"
+    may_overlap = True
     paper = "Sung et al. 2022, arXiv:2206.06522"
     apart = "a network of its own beside the model"
     head = "mean"

@@ -15,7 +15,7 @@ from lightune.core import plugins
 from lightune.core.progress import Show
 from lightune.core.rows import Decisions
 from lightune.core.tokens import Ints
-from lightune.engine.predict import READ_TOKENS, logits_of
+from lightune.engine.predict import Reading, logits_of
 from lightune.history.base import Baseline
 from lightune.methods.base import Method
 from lightune.request import Request
@@ -163,15 +163,8 @@ def rows_per_second(prepared: Prepared, gathered: Gathered, rows: Ints) -> float
         began = time.perf_counter()
         examples = gathered.part(some)
         encoded = task.encode(backbone.tokenizer, examples, prepared.limits)
-        logits = logits_of(
-            forward,
-            encoded.tokens,
-            np.arange(len(examples)),
-            task=task,
-            pad_id=backbone.pad_id,
-            batch_tokens=READ_TOKENS,
-            device=backbone.device,
-        )
+        how = Reading(backbone.pad_id, backbone.device, streams=prepared.streams)
+        logits = logits_of(forward, encoded.tokens, np.arange(len(examples)), task=task, how=how)
         task.decode(logits, examples)
         return time.perf_counter() - began
 

@@ -33,7 +33,7 @@ from lightune.steps.gather import Gathered
 from lightune.steps.learn import head_prefixes, num_trainable, resolve_descent
 from lightune.steps.measure import writing_seconds
 from lightune.steps.prepare import Prepared, choose_model, head_of, open_unread
-from lightune.steps.reading import is_storable, make_forward, spaces_of
+from lightune.steps.reading import is_storable, make_forward, reading_streams, spaces_of
 from lightune.steps.trust import rows_to_look_at
 
 if TYPE_CHECKING:
@@ -208,6 +208,8 @@ def calibration_of(
         kind=KINDS[descent.optimizer],
         plain_speed=speeds.float32 if speeds else None,
         merged_speed=getattr(speeds, prepared.pace.precision) if is_merged else None,
+        streams_below=reading_streams(backbone, prepared.tokens.num_tokens),
+        streams_forward=prepared.streams if is_read or not prepared.cut else 1,
     )
     return engine_plan.calibrate(passes, batches, int(prepared.tokens.num_tokens * descent.epochs))
 

@@ -22,7 +22,7 @@ from lightune.data.profile import label_profile
 from lightune.data.read import read
 from lightune.data.settings import DataSettings
 from lightune.engine import activations as store
-from lightune.engine.predict import READ_TOKENS
+from lightune.engine.predict import READ_TOKENS, Reading
 from lightune.engine.settings import CacheSettings
 from lightune.explain.influence import Answers, errors_of, influence, joined, last_layer
 from lightune.explain.neighbours import directions, nearest
@@ -186,7 +186,7 @@ def _looked_at(
 
     stored = None if storing is None or storing[0].off else _store(run, tokens, look, *storing)
     rows = np.arange(len(examples))
-    found = gather_vectors(by_example, tokens, rows, pad_id=run.backbone.pad_id, device=run.backbone.device)
+    found = gather_vectors(by_example, tokens, rows, Reading(run.backbone.pad_id, run.backbone.device))
     return found[:, :-num_outputs], found[:, -num_outputs:]
 
 

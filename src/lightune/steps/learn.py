@@ -19,7 +19,7 @@ from lightune.engine import checkpoint as checkpoints
 from lightune.engine.checkpoint import Progress
 from lightune.engine.loop import Descent, Together, Work, fit
 from lightune.engine.optimizers import KINDS
-from lightune.engine.predict import READ_TOKENS, logits_of, settle
+from lightune.engine.predict import READ_TOKENS, Reading, logits_of, settle
 from lightune.methods.base import Method, Recipe
 from lightune.request import Request
 from lightune.steps.gather import Gathered
@@ -227,15 +227,13 @@ def work_of(prepared: Prepared, task: Task, rows: Ints) -> Work:
 def predict_logits(prepared: Prepared, task: Task, rows: Ints) -> np.ndarray:
     """Logits (len(rows), C), or that many arrays (U, C), in the order of `rows`, dropout off."""
     prepared.backbone.model.eval()
-    return logits_of(
-        prepared.forward,
-        prepared.tokens,
-        rows,
-        task=task,
-        pad_id=prepared.backbone.pad_id,
-        batch_tokens=READ_TOKENS // 4 if prepared.method.is_recomputing else READ_TOKENS,
-        device=prepared.backbone.device,
+    how = Reading(
+        prepared.backbone.pad_id,
+        prepared.backbone.device,
+        READ_TOKENS // 4 if prepared.method.is_recomputing else READ_TOKENS,
+        prepared.streams if prepared.filled is None else 1,
     )
+    return logits_of(prepared.forward, prepared.tokens, rows, task=task, how=how)
 
 
 def answered_logits(
@@ -250,15 +248,9 @@ def answered_logits(
     forward = make_forward(prepared.method, backbone, prepared.taps, None, prepared.pace)
 
     def ask(examples: list[Example]) -> np.ndarray:
-        return logits_of(
-            forward,
-            task.encode(backbone.tokenizer, examples, prepared.limits).tokens,
-            np.arange(len(examples)),
-            task=task,
-            pad_id=backbone.pad_id,
-            batch_tokens=READ_TOKENS,
-            device=backbone.device,
-        )
+        tokens = task.encode(backbone.tokenizer, examples, prepared.limits).tokens
+        how = Reading(backbone.pad_id, backbone.device, streams=prepared.streams)
+        return logits_of(forward, tokens, np.arange(len(examples)), task=task, how=how)
 
     return settle(task, logits, gathered.part(rows), ask)
 

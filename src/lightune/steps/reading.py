@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lightune.backbones.base import Tap
 from lightune.backbones.precision import Precision, Speeds, attending, computing, kernel_name, reading_in
+from lightune.backbones.streams import is_little, num_streams
 from lightune.backbones.transformer import Transformer
 from lightune.core.errors import UserError
 from lightune.core.paths import is_disk_full, require_free
@@ -64,6 +65,11 @@ def spaces_of(
     return {tap: replace(space, is_sealed=cache.encrypt) for tap, space in spaces.items()}
 
 
+def reading_streams(backbone: Transformer, num_tokens: int) -> int:
+    """How many passes at once read so many tokens through the frozen part."""
+    return 1 if is_little(num_tokens) else num_streams(backbone.device, backbone.storage)
+
+
 def read_once(
     backbone: Transformer,
     tokens: Tokens,
@@ -92,11 +98,15 @@ def read_once(
         for entry in store.make_room(cache.limit_bytes, needed, {space.name for space in spaces.values()}):
             show.note(f"dropped old activations: {entry.backbone}, {entry.bytes / 1e6:.0f} MB")
         filling = store.Filling(tokens, spaces)
-        with (
-            show.bar(f"reading through {depth} frozen layers", tokens.num_tokens) as bar,
-            reading_in(pace.precision, backbone.device),
-        ):
-            filled = store.fill(backbone, filling, backbone.below, batch_tokens=READ_TOKENS, bar=bar)
+        streams = reading_streams(backbone, filling.num_missing_tokens)
+        backbone.model.eval()
+
+        def below(batch: Batch, taps: Sequence[Tap]) -> Mapping[Tap, torch.Tensor]:
+            with reading_in(pace.precision, backbone.device):
+                return backbone.below(batch, taps)
+
+        with show.bar(f"reading through {depth} frozen layers", tokens.num_tokens) as bar:
+            filled = store.fill(backbone, filling, below, batch_tokens=READ_TOKENS, bar=bar, streams=streams)
     except UserError as error:
         if "not enough room" not in error.problem:
             raise

@@ -10,7 +10,7 @@ from lightune.backbones.base import Tap
 from lightune.core.progress import Show
 from lightune.core.rows import Decisions
 from lightune.core.tokens import Ints, Tokens, pool_windows
-from lightune.engine.predict import in_order
+from lightune.engine.predict import Reading, in_order
 from lightune.request import Request
 from lightune.steps.prepare import Prepared
 from lightune.steps.reading import read_once
@@ -42,14 +42,18 @@ def states_of(
         found = filled.read(batch) if filled else backbone.below(batch, taps)
         return torch.stack([pool_windows(found[tap].float(), batch) for tap in taps], dim=1)
 
-    found = gather_vectors(read, prepared.tokens, rows, pad_id=backbone.pad_id, device=backbone.device)
+    found = gather_vectors(read, prepared.tokens, rows, Reading(backbone.pad_id, backbone.device))
     return found.transpose(1, 0, 2)
 
 
 def gather_vectors(
-    read: Callable[[Batch], torch.Tensor], tokens: Tokens, rows: Ints, *, pad_id: int, device: str
+    read: Callable[[Batch], torch.Tensor], tokens: Tokens, rows: Ints, how: Reading
 ) -> np.ndarray:
     """(len(rows), ...) float32 of what `read` gives for batches, in the order of `rows`."""
-    found = in_order(lambda one: read(one).float().cpu().numpy(), tokens, rows, pad_id=pad_id, device=device)
+
+    def read_lines(batch: Batch) -> np.ndarray:
+        return read(batch).float().cpu().numpy()
+
+    found = in_order(read_lines, tokens, rows, how)
     assert found is not None, "there is at least one row"
     return found

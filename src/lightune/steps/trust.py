@@ -10,6 +10,7 @@ import numpy as np
 
 from lightune.backbones.base import Tap
 from lightune.core.tokens import Batch, Ints
+from lightune.engine.predict import Reading
 from lightune.engine.watch import unit_means, unit_vectors, watched_depth, with_states
 from lightune.evaluate.familiar import Region, fit_region
 from lightune.evaluate.temperature import LEAST_ROWS, calibration_error, fit_temperature
@@ -109,4 +110,5 @@ def _middle_states(prepared: Prepared, rows: Ints) -> np.ndarray:
             return unit_means(stored.read(batch), batch)
         return with_states(backbone, lambda one: method.forward(backbone, one), batch, stops=True)[1]
 
-    return gather_vectors(read, prepared.tokens, rows, pad_id=backbone.pad_id, device=backbone.device)
+    how = Reading(backbone.pad_id, backbone.device, streams=prepared.streams if filled is None else 1)
+    return gather_vectors(read, prepared.tokens, rows, how)
