@@ -162,7 +162,7 @@ def test_lora_trains_by_it(kind: str, tiny: TinyModel, monkeypatch: pytest.Monke
     """Each linear map of a network that `Lora` adapts, once in a pass; none in a pass without gradients."""
     backbone = load(tiny(kind, num_layers=2))
     paths = backbone.linear_paths(0)
-    Lora(LoraSettings(), "standard").apply(backbone)
+    Lora(LoraSettings(modules="all"), "standard").apply(backbone)
     batch = tokens_of(backbone, 4).batch(torch.arange(4).numpy(), pad_id=backbone.pad_id)
     used = count(monkeypatch)
     backbone.model.train()

@@ -140,7 +140,7 @@ def test_lora_is_pefts_own(kind: str, layers: int | None, tiny: TinyModel) -> No
     import peft
 
     backbone = load(tiny(kind, num_layers=2))
-    Lora(LoraSettings(layers=layers, rank=4), "standard").apply(backbone)
+    Lora(LoraSettings(layers=layers, rank=4, modules="all"), "standard").apply(backbone)
     plain = load(tiny(kind, num_layers=2))
     untouched = load(tiny(kind, num_layers=2))
     config = peft.LoraConfig(
