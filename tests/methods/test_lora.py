@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,6 +31,17 @@ def test_of_itself_what_lies_behind_the_attention(kind: str, tiny: TinyModel) ->
     assert found < every
     assert found and not any(re.search("attn|attention", name, re.IGNORECASE) for name in found)
     assert all(re.search("attn|attention", name, re.IGNORECASE) for name in every - found)
+
+
+def test_all_where_words_are_answered_or_texts_written(tiny: TinyModel) -> None:
+    backbone = load(tiny("bert"))
+    paths = backbone.linear_paths(0)
+    assert len(Lora(LoraSettings(), "standard")._chosen(backbone, paths)) == 8
+    for kind in ("is_per_token", "is_vector", "is_language_model"):
+        backbone.spec = SimpleNamespace(  # type: ignore[assignment]
+            **{"is_per_token": False, "is_vector": False, "is_language_model": False, kind: True}
+        )
+        assert Lora(LoraSettings(), "standard")._chosen(backbone, paths) == paths, kind
 
 
 def test_all_where_most_weights_are_in_the_attention(tiny: TinyModel) -> None:

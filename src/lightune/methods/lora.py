@@ -48,7 +48,7 @@ class LoraSettings(LayeredSettings):
     modules: Literal["auto", "all", "attention", "feed-forward"] = Field(
         "auto",
         description="all linear maps, query and value of the attention, or those behind the attention only; "
-        "auto: these, where most weights are and nothing is written",
+        "auto: these, where a text gets one answer and most weights are there",
     )
     bits: Bits = STORED_BITS
 
@@ -102,14 +102,15 @@ class Lora(Injected):
     def _chosen(self, backbone: Transformer, paths: list[str]) -> list[str]:
         """Of the linear maps those that get an update.
 
-        To tell classes the feed-forward ones alone are as good as all, for a fifth less time (docs/log.md,
-        2026-12-01); of writing that was not measured.
+        Where one answer is given for a text the feed-forward ones alone are as good as all, for a fifth less
+        time (docs/log.md, 2026-12-01); for words, vectors and writing that was not measured.
         """
         asked = self.settings.modules
         if asked == "attention":
             return [path for path in paths if path.rsplit(".", 1)[-1] in ATTENTION]
         behind = [path for path in paths if not re.search("attn|attention", path, re.IGNORECASE)]
-        if asked == "auto" and not backbone.spec.is_language_model:
+        spec = backbone.spec
+        if asked == "auto" and not (spec.is_per_token or spec.is_vector or spec.is_language_model):
             sizes = {path: backbone.model.get_submodule(path).weight.numel() for path in paths}  # type: ignore[operator]
             has_most = 2 * sum(sizes[path] for path in behind) >= sum(sizes.values())
             return behind if has_most else paths  # where experts are no linear maps, a router would be left
