@@ -34,6 +34,8 @@ OURS: dict[str, list[str]] = {
     "side1": ["--method", "side", "--train.epochs", "1", "--train.batch-rows", "32"],
     "lora": ["--method", "lora"],
     "lora_half": ["--method", "lora", "--train.epochs", "0.5"],
+    "lora_ff": ["--method", "lora", "--method.modules", "feed-forward"],
+    "lora_ff_half": ["--method", "lora", "--method.modules", "feed-forward", "--train.epochs", "0.5"],
     "lora2": ["--method", "lora", "--train.epochs", "2"],
     "lora_mean": [
         *("--method", "lora", "--head", "mean"),

@@ -1,6 +1,6 @@
 """LoRA: W + BA with B, A of low rank (Hu et al. 2021, arXiv:2106.09685), injected by peft.
 
-The adapter goes into linear maps of the top k layers, by explicit module paths.
+The adapter goes into all linear maps of the top k layers, or some, by explicit module paths.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class LoraSettings(LayeredSettings):
     base_dropout: bool = Field(
         False, description="the model's own dropout while training: slower, and no better in few epochs"
     )
-    modules: Literal["auto", "all", "attention", "feed-forward"] = Field(
-        "auto",
-        description="all linear maps, query and value of the attention, or those behind the attention only; "
-        "auto: these, where a text gets one answer and most weights are there",
+    modules: Literal["all", "attention", "feed-forward"] = Field(
+        "all",
+        description="every linear map; query and value of the attention only; or those behind it, in a fifth "
+        "less time",
     )
     bits: Bits = STORED_BITS
 
@@ -87,7 +87,7 @@ class Lora(Injected):
         import peft
 
         paths = backbone.linear_paths(self.frozen_depth(backbone.depth))
-        paths = self._chosen(backbone, paths)
+        paths = self._chosen(paths)
         if not paths:
             raise UserError(
                 "no linear map to adapt", hint="Set --method.layers to 1 or more, or --method head."
@@ -99,22 +99,13 @@ class Lora(Injected):
             **self.shared(backbone, paths),
         )
 
-    def _chosen(self, backbone: Transformer, paths: list[str]) -> list[str]:
-        """Of the linear maps those that get an update.
-
-        Where one answer is given for a text the feed-forward ones alone are as good as all, for a fifth less
-        time (docs/log.md, 2026-12-01); for words, vectors and writing that was not measured.
-        """
-        asked = self.settings.modules
-        if asked == "attention":
+    def _chosen(self, paths: list[str]) -> list[str]:
+        """Of the linear maps those that get an update (their merits: docs/log.md, 2026-12-01)."""
+        if self.settings.modules == "attention":
             return [path for path in paths if path.rsplit(".", 1)[-1] in ATTENTION]
-        behind = [path for path in paths if not re.search("attn|attention", path, re.IGNORECASE)]
-        spec = backbone.spec
-        if asked == "auto" and not (spec.is_per_token or spec.is_vector or spec.is_language_model):
-            sizes = {path: backbone.model.get_submodule(path).weight.numel() for path in paths}  # type: ignore[operator]
-            has_most = 2 * sum(sizes[path] for path in behind) >= sum(sizes.values())
-            return behind if has_most else paths  # where experts are no linear maps, a router would be left
-        return behind if asked == "feed-forward" else paths
+        if self.settings.modules == "feed-forward":
+            return [path for path in paths if not re.search("attn|attention", path, re.IGNORECASE)]
+        return paths
 
     def set_dropout(self, backbone: Transformer, cut: int) -> None:
         """The adapter's dropout and the head's; the pre-trained part's own only where it is asked for."""
