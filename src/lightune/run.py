@@ -174,7 +174,7 @@ class Run:
 
         from lightune.backbones.encode import Limits
         from lightune.backbones.precision import reading_in
-        from lightune.backbones.streams import is_little, num_streams
+        from lightune.backbones.streams import num_streams
         from lightune.engine.predict import Reading, ask_close_again, logits_of
 
         if not examples:
@@ -187,8 +187,8 @@ class Run:
 
         watched = self.watch.around(forward, self.backbone, tokens) if self.watch else forward
 
-        is_one = not self.method.may_overlap or is_little(tokens.num_tokens)
-        streams = 1 if is_one else num_streams(device, self.backbone.storage)
+        known = num_streams(tokens.num_tokens, device, self.backbone.storage)
+        streams = known if self.method.may_overlap else 1
 
         def ask(rows: Ints, arithmetic: Precision) -> Any:
             def read(batch: Batch) -> torch.Tensor:

@@ -13,7 +13,7 @@ import torch
 from lightune import methods
 from lightune.backbones.base import Tap
 from lightune.backbones.cut import has_hooks, keeping, of_this_thread
-from lightune.backbones.streams import LEAST_TOKENS, in_streams, num_streams, tokens_of_pass
+from lightune.backbones.streams import FEW_TOKENS, LEAST_TOKENS, in_streams, num_streams, tokens_of_pass
 from lightune.core import plugins
 from lightune.core.tokens import Batch, Tokens
 from lightune.engine.predict import Reading, in_order
@@ -67,10 +67,11 @@ def test_results_keep_their_order_and_errors_come_through() -> None:
 
 
 def test_how_many() -> None:
-    assert num_streams("cpu") == 2
-    assert num_streams("cuda") == num_streams("cpu", "blocks-of-4-bits") == 1
+    assert num_streams(FEW_TOKENS, "cpu") == 2
+    assert num_streams(FEW_TOKENS - 1, "cpu") == 1
+    assert num_streams(FEW_TOKENS, "cuda") == num_streams(FEW_TOKENS, "cpu", "blocks-of-4-bits") == 1
     torch.set_num_threads(1)
-    assert num_streams("cpu") == 1
+    assert num_streams(FEW_TOKENS, "cpu") == 1
     assert tokens_of_pass(4096, 1) == 4096 and tokens_of_pass(4096, 2) == 2048
     assert tokens_of_pass(1024, 4) == LEAST_TOKENS and tokens_of_pass(256, 2) == 256
 

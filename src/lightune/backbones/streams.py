@@ -46,20 +46,16 @@ def in_streams(work: Callable[[Item], Result], items: Iterable[Item], number: in
         torch.set_num_threads(cores)  # what a thread sets for itself, later ones begin with
 
 
-def num_streams(device: str, storage: str = "") -> int:
-    """How many passes to run at once; 1 on a GPU and on one core.
+def num_streams(num_tokens: int, device: str, storage: str = "") -> int:
+    """How many passes to run at once; 1 for few tokens, on a GPU and on one core.
 
     Args:
         storage: what the weights are packed by: such are unpacked in turn.
     """
     import torch
 
-    return min(MOST, torch.get_num_threads()) if device == "cpu" and not storage else 1
-
-
-def is_little(num_tokens: int) -> bool:
-    """Whether so few tokens are read that one pass after the other will do."""
-    return num_tokens < FEW_TOKENS
+    is_one = num_tokens < FEW_TOKENS or device != "cpu" or bool(storage)
+    return 1 if is_one else min(MOST, torch.get_num_threads())
 
 
 def tokens_of_pass(batch_tokens: int, number: int) -> int:

@@ -141,7 +141,7 @@ def speeds_here(
         for number in (SAMPLE_ROWS, FEW_ROWS)
     )
     digest, device = backbone.digest + backbone.storage, backbone.device
-    streams = num_streams(device, backbone.storage)
+    streams = num_streams(tokens.num_tokens, device, backbone.storage)
     return measured_speeds(forward, few[0], some[::3], digest=digest, device=device, streams=streams)
 
 

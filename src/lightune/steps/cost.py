@@ -12,8 +12,8 @@ import numpy as np
 
 from lightune import methods
 from lightune.backbones.base import Tap
-from lightune.backbones.precision import reading_in
 from lightune.backbones.source import Source
+from lightune.backbones.streams import num_streams
 from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.core.progress import Show
@@ -33,7 +33,7 @@ from lightune.steps.gather import Gathered
 from lightune.steps.learn import head_prefixes, num_trainable, resolve_descent
 from lightune.steps.measure import writing_seconds
 from lightune.steps.prepare import Prepared, choose_model, head_of, open_unread
-from lightune.steps.reading import is_storable, make_forward, reading_streams, spaces_of
+from lightune.steps.reading import below_in, is_storable, make_forward, spaces_of
 from lightune.steps.trust import rows_to_look_at
 
 if TYPE_CHECKING:
@@ -175,9 +175,10 @@ def calibration_of(
         batch_tokens=descent.batch_tokens,
     )
 
+    read = below_in(prepared.pace.precision, backbone)
+
     def below(batch: Batch) -> Mapping[Tap, torch.Tensor]:
-        with reading_in(prepared.pace.precision, backbone.device):
-            return backbone.below(batch, prepared.taps)
+        return read(batch, prepared.taps)
 
     forward = prepared.forward
     if not is_read and prepared.cut:
@@ -209,7 +210,7 @@ def calibration_of(
         kind=KINDS[descent.optimizer],
         plain_speed=speeds.float32 if speeds else None,
         merged_speed=getattr(speeds, prepared.pace.precision) if is_merged else None,
-        streams_below=reading_streams(backbone, prepared.tokens.num_tokens),
+        streams_below=num_streams(prepared.tokens.num_tokens, backbone.device, backbone.storage),
         streams_forward=prepared.streams if is_read or not prepared.cut else 1,
     )
     return engine_plan.calibrate(passes, batches, int(prepared.tokens.num_tokens * descent.epochs))

@@ -16,7 +16,7 @@ from lightune.backbones.encode import Encoded, Limits, choose_limits
 from lightune.backbones.made_up import random_texts
 from lightune.backbones.opening import open_backbone
 from lightune.backbones.source import Source, resolve
-from lightune.backbones.streams import is_little, num_streams
+from lightune.backbones.streams import num_streams
 from lightune.backbones.transformer import Transformer
 from lightune.core import plugins
 from lightune.core.errors import UserError
@@ -98,10 +98,9 @@ class Prepared:
     @property
     def streams(self) -> int:
         """How many batches the whole network reads at once."""
-        is_one = (
-            not self.method.may_overlap or self.method.is_recomputing or is_little(self.tokens.num_tokens)
-        )
-        return 1 if is_one else num_streams(self.backbone.device, self.backbone.storage)
+        if not self.method.may_overlap or self.method.is_recomputing:
+            return 1
+        return num_streams(self.tokens.num_tokens, self.backbone.device, self.backbone.storage)
 
 
 def choose_model(request: Request, gathered: Gathered, show: Show) -> Source:

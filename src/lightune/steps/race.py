@@ -32,7 +32,10 @@ from lightune.steps.gather import Gathered
 from lightune.steps.prepare import FEW_ROWS, Prepared, head_of, is_open, open_unread, read_frozen
 
 CONTENDERS = ("head", "side", "lora")  # by cost; each was the best for its time on movies (docs/log.md)
-PARTS = (0.75, 0.5)  # of an epoch, where a budget is short; less was not measured (docs/log.md, 2026-11-30)
+PARTS = (
+    0.75,
+    0.5,
+)  # of an epoch, where a budget is short; less is no better than head (docs/log.md, 2026-12-01)
 ENOUGH_HELD = 50  # fewer validation rows cannot tell methods apart
 GOOD_ENOUGH = 0.997  # what is left to gain is less than the race promises
 CHEAPER_WINS_BY = 0.5  # standard errors that a cheaper method must be ahead to be preferred

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightune.backbones.base import Tap
 from lightune.backbones.precision import Precision, Speeds, attending, computing, kernel_name, reading_in
-from lightune.backbones.streams import is_little, num_streams
+from lightune.backbones.streams import num_streams
 from lightune.backbones.transformer import Transformer
 from lightune.core.errors import UserError
 from lightune.core.paths import is_disk_full, require_free
@@ -17,7 +17,7 @@ from lightune.core.progress import Show
 from lightune.core.rows import Decisions
 from lightune.core.tokens import Batch, Tokens
 from lightune.engine import activations as store
-from lightune.engine.activations import Filled
+from lightune.engine.activations import Below, Filled
 from lightune.engine.predict import READ_TOKENS, Forward
 from lightune.engine.sealed import VARIABLE
 from lightune.engine.settings import CacheSettings
@@ -65,9 +65,14 @@ def spaces_of(
     return {tap: replace(space, is_sealed=cache.encrypt) for tap, space in spaces.items()}
 
 
-def reading_streams(backbone: Transformer, num_tokens: int) -> int:
-    """How many passes at once read so many tokens through the frozen part."""
-    return 1 if is_little(num_tokens) else num_streams(backbone.device, backbone.storage)
+def below_in(precision: Precision, backbone: Transformer) -> Below:
+    """The frozen part in that arithmetic, from whichever thread it is called."""
+
+    def below(batch: Batch, taps: Sequence[Tap]) -> Mapping[Tap, torch.Tensor]:
+        with reading_in(precision, backbone.device):
+            return backbone.below(batch, taps)
+
+    return below
 
 
 def read_once(
@@ -98,13 +103,9 @@ def read_once(
         for entry in store.make_room(cache.limit_bytes, needed, {space.name for space in spaces.values()}):
             show.note(f"dropped old activations: {entry.backbone}, {entry.bytes / 1e6:.0f} MB")
         filling = store.Filling(tokens, spaces)
-        streams = reading_streams(backbone, filling.num_missing_tokens)
+        streams = num_streams(filling.num_missing_tokens, backbone.device, backbone.storage)
+        below = below_in(pace.precision, backbone)
         backbone.model.eval()
-
-        def below(batch: Batch, taps: Sequence[Tap]) -> Mapping[Tap, torch.Tensor]:
-            with reading_in(pace.precision, backbone.device):
-                return backbone.below(batch, taps)
-
         with show.bar(f"reading through {depth} frozen layers", tokens.num_tokens) as bar:
             filled = store.fill(backbone, filling, below, batch_tokens=READ_TOKENS, bar=bar, streams=streams)
     except UserError as error:
