@@ -70,9 +70,9 @@ class _Sum(torch.autograd.Function):
         """inputs: (..., I), weight: (O, I), bias: (O,), down: (R, I), up: (O, R) -> (..., O)."""
         states = inputs.reshape(-1, inputs.shape[-1])  # (N, I)
         kind = _kind(inputs)
-        if kind != inputs.dtype:
-            states, weight, down, up = (one.to(kind) for one in (states, weight, down, up))
-            bias = None if bias is None else bias.to(kind)
+        # Each by itself: under autocast the states may come in its type already, the weights never do.
+        states, weight, down, up = (one.to(kind) for one in (states, weight, down, up))
+        bias = None if bias is None else bias.to(kind)
         raised = up.t().contiguous().mul_(scale)  # (R, O)
         low = down @ states.t()  # (R, N)
         found = linear(states, weight, bias).addmm_(low.t(), raised)
