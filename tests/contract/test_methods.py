@@ -9,6 +9,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from lightune import methods, tasks
+from lightune.backbones.precision import Speeds
 from lightune.core import plugins
 from lightune.core.errors import UserError
 from lightune.methods.base import Method
@@ -74,6 +75,20 @@ def test_learns_every_task(method: str, task: str, kind: str, tiny: TinyModel, t
 def test_learns_above_a_cut(method: str, kind: str, tiny: TinyModel, tmp_path: Path) -> None:
     """The top layer alone, on every kind of network."""
     check(tmp_path, tiny(kind, num_layers=2), kind, method, task="classify", layers=1)
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+@pytest.mark.parametrize("method", METHODS)
+def test_learns_in_bfloat16(
+    method: str, kind: str, tiny: TinyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a processor that is quicker in it, whatever this one is."""
+    monkeypatch.setattr("lightune.engine.plan.FEW_TOKENS", 1)
+    monkeypatch.setattr("lightune.engine.plan.measured_speeds", lambda *a, **k: Speeds(1.0, 9.0))
+    fitted = learn_eight(tmp_path, tiny(kind, num_layers=2), task="classify", method=method)
+    assert fitted.prepared.pace.precision == "bfloat16"
+    assert fitted.last < 0.25 * fitted.first
+    assert fitted.score > 0.95
 
 
 SLOW = SECONDARY | {"lora"}
