@@ -46,6 +46,8 @@ OURS: dict[str, list[str]] = {
     "full": ["--method", "full"],
     "auto": ["--method", "auto"],
 }
+# The adapters of so many runs, each with a seed of its own, added up into one (`lightune combine`).
+SUMS = {"lora_sum3": ("lora", 3)}
 # A run on data that an earlier one, with another seed, has read through the frozen part already.
 SECOND = {"head_again": "head", "side_again": "side", "lora3_again": "lora3", "top3_again": "top3"}
 PEERS = ("tfidf_lr", "frozen_lr", "peft_lora", "peft_lora_ours", "trainer_full")
@@ -83,46 +85,70 @@ def deal(data: str, folder: Path, sizes: dict[str, int], *, are_unique: bool = F
 
 
 def run_entry(entry: str, data: str, files: tuple[Path, Path], seed: int, threads: int) -> dict[str, Any]:
-    """One process: {accuracy, seconds, peak_memory_bytes}, or {error, seconds}."""
+    """One process (of `SUMS`: several): {accuracy, seconds, peak_memory_bytes}, or {error, seconds}."""
     from lightune.core.paths import cache_folder
 
     train, test = map(str, files)
     known = cache_folder()
-    is_ours = entry in OURS or entry in SECOND
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-        if is_ours:
-            environment["LIGHTUNE_CACHE"] = folder
-            (Path(folder) / "models").symlink_to(known / "models")
-            command = [sys.executable, "-m", "lightune", "train", train, "--test", test]
-            command += ["--model", MODELS[data], "--data.max-length", str(MAX_LENGTH), "--seed", str(seed)]
-            command += ["--data.long", "truncate"]  # as the peers do
-            command += ["--json", "--quiet", "--output", f"{folder}/run", "--overwrite"]
-            command += OURS[SECOND.get(entry, entry)]
-        else:
+        if entry in PEERS:
             script = str(Path(__file__).with_name("peers.py"))
             place = str(known / "models" / MODELS[data])
-            command = [sys.executable, script, entry, train, test, place, str(MAX_LENGTH), str(seed)]
+            commands = [[sys.executable, script, entry, train, test, place, str(MAX_LENGTH), str(seed)]]
+        else:
+            environment["LIGHTUNE_CACHE"] = name
+            (folder / "models").symlink_to(known / "models")
+            commands = our_commands(entry, data, files, seed, folder)
         if entry in SECOND:
-            before = [*command, "--seed", str(seed + 1000)]
+            before = [*commands[0], "--seed", str(seed + 1000)]
             subprocess.run(before, env=environment, capture_output=True, check=True)
         began = time.perf_counter()
-        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        said = []
+        for command in commands:
+            ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            if ended.returncode:
+                return {"error": ended.stderr.strip().splitlines()[-1:]}
+            said.append(json.loads(ended.stdout.strip().splitlines()[-1]))
         seconds = time.perf_counter() - began
-    if ended.returncode:
-        return {"error": ended.stderr.strip().splitlines()[-1:], "seconds": seconds}
-    said = json.loads(ended.stdout.strip().splitlines()[-1])
-    if not is_ours:
-        return {**said, "seconds": seconds}
-    plan = said["plan"]
-    return {
-        "accuracy": said["metrics"]["test"]["accuracy"],
-        "seconds": seconds,
-        "training_seconds": said["seconds"]["train"],
-        "peak_memory_bytes": said["peak_memory_bytes"],
-        "plan_seconds_error": plan["seconds_error"],
-        "plan_memory_error": plan["memory_error"],
+    return {**(said[-1] if entry in PEERS else told(said)), "seconds": seconds}
+
+
+def our_commands(entry: str, data: str, files: tuple[Path, Path], seed: int, folder: Path) -> list[list[str]]:
+    """The command lines of one of our entries, which write to `folder`."""
+    train, test = map(str, files)
+    program = [sys.executable, "-m", "lightune"]
+    settings = ["--model", MODELS[data], "--data.max-length", str(MAX_LENGTH)]
+    settings += ["--data.long", "truncate", "--json", "--quiet"]  # long texts as the peers do
+
+    def training(flags: list[str], seed: int, name: str) -> list[str]:
+        output = ["--seed", str(seed), "--output", str(folder / name), "--overwrite"]
+        return [*program, "train", train, *settings, *flags, *output]
+
+    if entry not in SUMS:
+        return [training(["--test", test, *OURS[SECOND.get(entry, entry)]], seed, "run")]
+    member, number = SUMS[entry]
+    flags = ["--data.test-fraction", "0", *OURS[member]]
+    members = [training(flags, seed + 1000 * place, f"run{place}") for place in range(number)]
+    summed = [*program, "combine", *(str(folder / f"run{place}") for place in range(number))]
+    evaluated = [*program, "evaluate", str(folder / "run"), test, "--json", "--quiet"]
+    return [*members, [*summed, "--output", str(folder / "run"), "--json", "--quiet"], evaluated]
+
+
+def told(said: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is kept of the objects that our processes printed, the last of which tested."""
+    trained = [one for one in said if "plan" in one]
+    test = said[-1]["metrics"]
+    found = {
+        "accuracy": test["test"]["accuracy"] if "test" in test else test["accuracy"]["value"],
+        "training_seconds": sum(one["seconds"]["train"] for one in trained),
+        "peak_memory_bytes": max(one["peak_memory_bytes"] for one in trained),
     }
+    if len(said) > 1:
+        return found
+    plan = said[0]["plan"]
+    return {**found, "plan_seconds_error": plan["seconds_error"], "plan_memory_error": plan["memory_error"]}
 
 
 def machine() -> dict[str, Any]:
@@ -162,7 +188,7 @@ def main() -> None:
     """Run what was asked for, merge, show."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", nargs="+", default=list(MODELS), choices=list(MODELS))
-    parser.add_argument("--entries", nargs="*", default=[*OURS, *SECOND, *PEERS])
+    parser.add_argument("--entries", nargs="*", default=[*OURS, *SUMS, *SECOND, *PEERS])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--rows", type=int, default=4000)
     parser.add_argument("--test-rows", type=int, default=2000)

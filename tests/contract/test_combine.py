@@ -30,6 +30,9 @@ def runs(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         "b": {"seed": 1, "method": "lora"},
         "factors": {"method": "ia3"},
         "side": {"method": "side"},
+        "dora": {"method": "dora"},
+        "root": {"seed": 0, "method": "rslora"},
+        "root2": {"seed": 1, "method": "rslora"},
         "narrow": {"method": "lora", "groups": {"method": {"rank": 2}}},
     }
     found = {}
@@ -52,7 +55,7 @@ def deltas(folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("how", ["linear", "cat", "svd", "ties", "dare_ties", "dare_linear"])
+@pytest.mark.parametrize("how", ["auto", "linear", "cat", "svd", "ties", "dare_ties", "dare_linear"])
 def test_adapters_add_up(how: str, runs: dict[str, Path], tmp_path: Path) -> None:
     output = tmp_path / "both"
     words = ("combine", runs["a"], runs["b"], "--weights", "0.7,0.3", "--how", how)
@@ -61,7 +64,7 @@ def test_adapters_add_up(how: str, runs: dict[str, Path], tmp_path: Path) -> Non
     assert ended.json["weights"] == [0.7, 0.3]
     run = lightune.load(output)
     assert np.isfinite(run.logits(PAIRS)).all()
-    if how == "cat":
+    if how in {"auto", "cat"}:
         one, other, made = deltas(runs["a"]), deltas(runs["b"]), deltas(output)
         assert made
         assert max(np.abs(made[n] - 0.7 * one[n] - 0.3 * other[n]).max() for n in made) < 1e-5
@@ -72,8 +75,8 @@ def test_adapters_add_up(how: str, runs: dict[str, Path], tmp_path: Path) -> Non
 
 def test_all_of_one_is_that_one(runs: dict[str, Path], tmp_path: Path) -> None:
     """Also ia3's factors, and the averaged head."""
-    for name, other in (("a", "b"), ("factors", "factors")):
-        output = tmp_path / name
+    for name, other in (("a", "b"), ("factors", "factors"), ("a", "narrow"), ("root", "root2")):
+        output = tmp_path / f"{name}-{other}"
         ended = command("combine", runs[name], runs[other], "--weights", "1,0", "--output", output)
         assert ended.code == 0, ended.err
         one, two = lightune.load(runs[name]).logits(PAIRS), lightune.load(output).logits(PAIRS)
@@ -88,7 +91,8 @@ def test_what_does_not_go_together_is_refused(runs: dict[str, Path], tmp_path: P
         ((runs["a"], other), "its backbone is not that of"),
         ((runs["a"], runs["factors"]), "its method is not that of"),
         ((runs["side"], runs["side"]), "peft cannot add up"),
-        ((runs["a"], runs["narrow"]), "cat or svd"),
+        ((runs["dora"], runs["dora"]), "peft cannot add up"),
+        ((runs["a"], runs["narrow"], "--how", "linear"), "cat or svd"),
         ((runs["a"],), "nothing to combine"),
         ((runs["a"], runs["b"], "--weights", "1"), "2 runs and 1 weights"),
         ((runs["a"], runs["b"], "--how", "tise"), "'ties'"),

@@ -43,8 +43,12 @@ def combine(
     output: Annotated[Path, typer.Option(help="the run folder to write")],
     weights: Annotated[str | None, typer.Option(help="one for each run: 0.7,0.3 [all alike]")] = None,
     how: Annotated[
-        str, typer.Option(help="linear, cat (exact, ranks add up), svd, ties, dare_linear, dare_ties")
-    ] = "linear",
+        str,
+        typer.Option(
+            help="cat (exact, ranks add up), linear (ia3), svd, ties, dare_linear, dare_ties; "
+            "auto: what is exact"
+        ),
+    ] = "auto",
     density: Annotated[float, typer.Option(help="share of the weights that ties and dare keep")] = 0.5,
     seed: Seed = 0,
     overwrite: Overwrite = False,
