@@ -216,7 +216,8 @@ def test_every_rung_that_learns_beats_the_majority_on_movies(
 @pytest.mark.usefixtures("heard_interrupts")
 def test_ctrl_c_shows_what_is_done_and_leaves_no_folder(tiny: TinyModel, tmp_path: Path) -> None:
     write_csv(tmp_path / "data.csv", list(sentences(60)))
-    words = ("--rungs", "majority,full", "--model", tiny("bert"), "--train.epochs", "10000")
+    endless = ("--train.epochs", "10000", "--train.patience", "0")
+    words = ("--rungs", "majority,full", "--model", tiny("bert"), *endless)
     with subprocess.Popen(
         command("compare", "data.csv", *words), cwd=tmp_path, stderr=subprocess.PIPE, text=True
     ) as program:
