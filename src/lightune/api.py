@@ -96,13 +96,17 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
 
 def plan(data: str | Path, *, show: Show | None = None, **asked: Any) -> dict[str, Any]:
     """Predicted seconds, peak memory and trainable parameters of every method on `data`; trains nothing."""
+    return run_plan(Request(data=str(data), **asked), show or Show(is_quiet=True))
+
+
+def run_plan(request: Request, show: Show) -> dict[str, Any]:
+    """The same; the JSON object of `lightune plan --json`."""
     from lightune.steps import beside
     from lightune.steps.gather import gather
 
-    request, show = Request(data=str(data), **asked), show or Show(is_quiet=True)
     gathered = gather(request, show)
     gathered = replace(gathered, beside=beside.begin(request, gathered, is_plan=True))
-    from lightune.steps.cost import plan_methods
+    from lightune.steps.cost import plan_methods  # after the data was found good: it loads torch
 
     return plan_methods(request, gathered, show)
 

@@ -198,13 +198,13 @@ class Run:
             how = Reading(self.backbone.pad_id, device, streams=streams)
             return logits_of(read, tokens, rows, task=self.task, how=how)
 
-        arithmetic = self._arithmetic(tokens, precision)
+        arithmetic = self._arithmetic(tokens, precision, streams)
         found = ask(np.arange(len(examples)), arithmetic)
         if arithmetic == "float32":
             return found
         return ask_close_again(found, self.task.margins, lambda rows: ask(rows, "float32"))
 
-    def _arithmetic(self, tokens: Tokens, precision: str) -> Precision:
+    def _arithmetic(self, tokens: Tokens, precision: str, streams: int) -> Precision:
         """Float32, or for `fast` and texts enough what is quickest here."""
         if check_precision(precision) == "exact":
             return "float32"
@@ -213,9 +213,11 @@ class Run:
         from lightune.engine.plan import speeds_here
         from lightune.engine.predict import READ_TOKENS
 
-        rows = np.arange(tokens.num_examples)
+        rows, backbone = np.arange(tokens.num_examples), self.backbone
         # Not `plain_forward`: that would take the merged adapter out again.
-        speeds = speeds_here(self.backbone, self.backbone.forward, tokens, rows, batch_tokens=READ_TOKENS)
+        speeds = speeds_here(
+            backbone, backbone.forward, tokens, rows, batch_tokens=READ_TOKENS, streams=streams
+        )
         return speeds.best if speeds else "float32"
 
     def predict_rows(

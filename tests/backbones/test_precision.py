@@ -113,5 +113,5 @@ def test_predictions_are_exact_unless_asked(monkeypatch: pytest.MonkeyPatch, bac
     monkeypatch.setattr("lightune.engine.plan.FEW_TOKENS", 1)
     monkeypatch.setattr("lightune.engine.plan.measured_speeds", lambda *a, **k: Speeds(1.0, 9.0))
     tokens = Tokens.from_lists([[2, 5, 3]] * 5, None, [1] * 5)
-    assert run._arithmetic(tokens, "exact") == "float32"
-    assert run._arithmetic(tokens, "fast") == "bfloat16"
+    assert run._arithmetic(tokens, "exact", 1) == "float32"
+    assert run._arithmetic(tokens, "fast", 1) == "bfloat16"

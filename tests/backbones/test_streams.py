@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +15,17 @@ import torch
 from lightune import methods
 from lightune.backbones.base import Tap
 from lightune.backbones.cut import has_hooks, keeping, of_this_thread
-from lightune.backbones.streams import FEW_TOKENS, LEAST_TOKENS, in_streams, num_streams, tokens_of_pass
+from lightune.backbones.streams import (
+    FEW_TOKENS,
+    LEAST_TOKENS,
+    in_streams,
+    num_streams,
+    seconds_a_token,
+    tokens_of_pass,
+)
 from lightune.core import plugins
 from lightune.core.tokens import Batch, Tokens
+from lightune.engine.plan import time_streams
 from lightune.engine.predict import Reading, in_order
 from lightune.methods.base import Method
 from tests.backbones.test_cut import load
@@ -76,6 +86,52 @@ def test_how_many() -> None:
     assert tokens_of_pass(1024, 4) == LEAST_TOKENS and tokens_of_pass(256, 2) == 256
 
 
+@pytest.mark.parametrize(
+    ("cores", "number"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 1), (6, 3), (7, 1), (8, 4), (10, 2), (12, 4)]
+)
+def test_no_core_stands_idle(cores: int, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
+    assert num_streams(FEW_TOKENS, "cpu") == number
+
+
+def test_a_batch_alone_has_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens, seen = many_rows(), []
+
+    def read(batch: Batch) -> np.ndarray:
+        seen.append(torch.get_num_threads())
+        return np.zeros((len(batch.owner), 1), np.float32)
+
+    for rows, expected in ((np.arange(4), {2}), (np.arange(ROWS), {1})):
+        seen.clear()
+        in_order(read, tokens, rows, Reading(0, batch_tokens=1024 if len(rows) == 4 else 40, streams=2))
+        assert set(seen) == expected
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+def test_measuring_keeps_to_its_time(streams: int) -> None:
+    """A pass that does not count, one in each stream, and no more once the time is over."""
+    tokens, seen = many_rows(), []
+    batches = [tokens.batch(np.arange(8) + 8 * number, pad_id=0) for number in range(6)]
+
+    def slow(batch: Batch) -> None:
+        seen.append(batch.num_padded_tokens)
+        time.sleep(0.05)
+
+    taken = time_streams(slow, batches, 0.01, streams)
+    assert len(seen) == 1 + streams
+    assert taken == pytest.approx(0.05 * streams / sum(seen[1:]) / streams, rel=0.5)
+    seen.clear()
+    time_streams(slow, batches, 0.32, streams)
+    assert len(seen) > 2 * streams
+
+
+def test_seconds_a_token_are_of_passes_together() -> None:
+    tokens = many_rows()
+    batch = tokens.batch(np.arange(8), pad_id=0)
+    taken = seconds_a_token(lambda _: time.sleep(0.04), itertools.repeat(batch, 5), 2)
+    assert taken == pytest.approx(0.02 / batch.num_padded_tokens, rel=0.3)
+
+
 @pytest.mark.parametrize("kind", CLASSIFIERS)
 def test_logits_and_kept_states_are_the_same(kind: str, tiny: TinyModel) -> None:
     backbone, rows = load(tiny(kind)), np.arange(ROWS)
@@ -112,6 +168,13 @@ def test_methods_that_may_overlap(method: str, kind: str, tiny: TinyModel, tmp_p
     one, more = (in_order(read, tokens, np.arange(ROWS), each) for each in how)
     assert one is not None and more is not None
     np.testing.assert_allclose(one, more, atol=1e-5)
+
+
+def test_a_side_network_of_vectors_does_not(tiny: TinyModel, tmp_path: Path) -> None:
+    """It runs the model's own end above its states, which changes the layers meanwhile."""
+    for task in ("classify", "retrieve"):
+        prepared = learn_eight(tmp_path, tiny("bert", num_layers=2), task=task, method="side").prepared
+        assert prepared.method.may_overlap is (task == "classify")
 
 
 def test_hooks_of_other_threads_are_not_mine() -> None:

@@ -34,6 +34,7 @@ def runs(tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         "root": {"seed": 0, "method": "rslora"},
         "root2": {"seed": 1, "method": "rslora"},
         "narrow": {"method": "lora", "groups": {"method": {"rank": 2}}},
+        "wide": {"method": "lora", "groups": {"method": {"rank": 600}}},
     }
     found = {}
     for name, how in asked.items():
@@ -93,6 +94,7 @@ def test_what_does_not_go_together_is_refused(runs: dict[str, Path], tmp_path: P
         ((runs["side"], runs["side"]), "peft cannot add up"),
         ((runs["dora"], runs["dora"]), "peft cannot add up"),
         ((runs["a"], runs["narrow"], "--how", "linear"), "cat or svd"),
+        ((runs["wide"], runs["wide"]), "--how svd"),
         ((runs["a"],), "nothing to combine"),
         ((runs["a"], runs["b"], "--weights", "1"), "2 runs and 1 weights"),
         ((runs["a"], runs["b"], "--how", "tise"), "'ties'"),

@@ -67,6 +67,12 @@ def test_it_begins_where_there_is_time_to_win(gathered: Gathered, monkeypatch: p
     planned = begin(request, gathered, is_plan=True)
     assert planned is not None and planned.answers(QUIET) is None, "a plan starts nothing"
     assert begin(replace(request, memory="2GB"), gathered) is None
+    monkeypatch.setattr(beside, "MOST_ROWS", 39)
+    assert begin(request, gathered) is None, "so many would outlast loading"
+    monkeypatch.setattr(beside, "MOST_ROWS", 40)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert begin(request, gathered) is None, "a frozen program would start itself"
+    monkeypatch.delattr(sys, "frozen")
     monkeypatch.setattr(beside, "num_cores", lambda: 1)
     assert begin(request, gathered) is None
     monkeypatch.setattr(beside, "num_cores", lambda: 2)

@@ -33,12 +33,12 @@ class Net(nn.Module):
         return self.map(states)
 
 
-def pair(**settings: Any) -> tuple[Any, Any]:
+def pair(rank: int = 3, **settings: Any) -> tuple[Any, Any]:
     """The same adapted map by peft's layer and by ours, with an update that is not zero."""
     torch.manual_seed(0)
     plain, own = Net(), Net()
     own.load_state_dict(plain.state_dict())
-    config = peft.LoraConfig(r=3, lora_alpha=5, target_modules=["map"], **settings)
+    config = peft.LoraConfig(r=rank, lora_alpha=5, target_modules=["map"], **settings)
     theirs = peft.get_peft_model(plain, deepcopy(config))
     ours = peft.get_peft_model(own, summed(config))
     with torch.no_grad():
@@ -72,7 +72,7 @@ def step(model: Any, states: torch.Tensor) -> tuple[torch.Tensor, list[torch.Ten
 
 
 @pytest.mark.parametrize("shape", [(7, 12), (2, 5, 12)])
-@pytest.mark.parametrize("settings", [{}, {"use_rslora": True}, {"lora_dropout": 0.0}])
+@pytest.mark.parametrize("settings", [{}, {"rank": 1}, {"use_rslora": True}, {"lora_dropout": 0.0}])
 def test_values_and_gradients_are_pefts(
     shape: tuple[int, ...], settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,8 +80,10 @@ def test_values_and_gradients_are_pefts(
     assert type(theirs.base_model.model.map) is Linear
     assert type(ours.base_model.model.map) is Summed
     used, states = count(monkeypatch), torch.randn(shape)
+    before = {name: one.clone() for name, one in ours.state_dict().items()}
     wanted, found = step(theirs, states), step(ours, states)
     assert len(used) == 1
+    assert all(torch.equal(one, before[name]) for name, one in ours.state_dict().items())
     assert torch.allclose(found[0], wanted[0], atol=1e-5)
     assert len(found[1]) == 3
     for one, other in zip(found[1], wanted[1], strict=True):

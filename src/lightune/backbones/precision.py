@@ -9,13 +9,13 @@ arXiv:1710.03740).
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from lightune.backbones.products import quick_products
-from lightune.backbones.streams import in_streams
+from lightune.backbones.streams import seconds_a_token
 from lightune.core.remembered import recall, remember
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def measured_speeds(
         rates = dict.fromkeys(precisions, 0.0)
         for _ in range(TRIES):
             for precision, rate in rates.items():
-                rates[precision] = max(rate, _speed(forward, some * streams, precision, device, streams))
+                rates[precision] = max(rate, _speed(forward, some, precision, device, streams))
         return rates
 
     rough = before or Speeds(**measured([small], "float32", "bfloat16"))
@@ -136,13 +136,12 @@ def measured_speeds(
 def _speed(
     forward: Callable[[Batch], Any], batches: list[Batch], precision: Precision, device: str, streams: int
 ) -> float:
+    """Padded tokens a second over `batches`, gone through again where they are fewer than passes at once."""
     import torch
 
-    def run(batch: Batch) -> int:
+    def run(batch: Batch) -> None:
         with torch.inference_mode(), computing(precision, device):
             forward(batch)
-        return batch.num_padded_tokens
 
-    began = time.perf_counter()
-    num_tokens = sum(in_streams(run, batches, streams))
-    return num_tokens / (time.perf_counter() - began)
+    enough = islice(cycle(batches), max(len(batches), streams))
+    return 1 / seconds_a_token(run, enough, streams)

@@ -8,10 +8,13 @@ passes without gradients: in training it gained nothing.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+from lightune.core.tokens import Batch
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -46,16 +49,35 @@ def in_streams(work: Callable[[Item], Result], items: Iterable[Item], number: in
         torch.set_num_threads(cores)  # what a thread sets for itself, later ones begin with
 
 
+def seconds_a_token(run: Callable[[Batch], object], batches: Iterable[Batch], number: int) -> float:
+    """Seconds that a padded token takes while `number` passes are under way; at least as many `batches`.
+
+    Each pass is timed by itself, so that it does not matter that the last ones end one after the other.
+    """
+
+    def timed(batch: Batch) -> tuple[int, float]:
+        began = time.perf_counter()
+        run(batch)
+        return batch.num_padded_tokens, time.perf_counter() - began
+
+    found = list(in_streams(timed, batches, number))
+    return sum(seconds for _, seconds in found) / sum(tokens for tokens, _ in found) / number
+
+
 def num_streams(num_tokens: int, device: str, storage: str = "") -> int:
     """How many passes to run at once; 1 for few tokens, on a GPU and on one core.
+
+    As many as leave no core idle: each has the same whole number of them (3 passes on 6 cores, 1 on 7).
 
     Args:
         storage: what the weights are packed by: such are unpacked in turn.
     """
     import torch
 
-    is_one = num_tokens < FEW_TOKENS or device != "cpu" or bool(storage)
-    return 1 if is_one else min(MOST, torch.get_num_threads())
+    if num_tokens < FEW_TOKENS or device != "cpu" or storage:
+        return 1
+    cores = torch.get_num_threads()
+    return max(range(1, MOST + 1), key=lambda number: (number * (cores // number), number))
 
 
 def tokens_of_pass(batch_tokens: int, number: int) -> int:

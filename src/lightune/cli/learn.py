@@ -118,13 +118,9 @@ def plan(
 ) -> None:
     """What every method would cost on this data: time, memory, trainable parameters. Trains nothing."""
     request = _request(_asked(locals(), config))
-    from lightune.steps.gather import gather
+    from lightune.api import run_plan
 
-    show = Show(is_quiet=quiet)
-    gathered = gather(request, show)
-    from lightune.steps.cost import plan_methods  # after the data was found good: it loads torch
-
-    result = plan_methods(request, gathered, show)
+    result = run_plan(request, Show(is_quiet=quiet))
     if json:
         print_json(result)
 

@@ -287,7 +287,8 @@ def fill(
     """Read through the frozen part, by `below`, what is not stored yet, and open all of it.
 
     The batches are planned over all sequences before the stored ones are left out, so that a killed and
-    resumed filling computes the same numbers as an undisturbed one. `streams` of them are read at once.
+    resumed filling computes the same numbers as an undisturbed one. `streams` of them are read at once, where
+    so many are missing.
 
     Raises:
         UserError: a value does not fit float16.
@@ -304,7 +305,7 @@ def fill(
         batch = tokens.batch_of_sequences(sequences, owner, pad_id=backbone.pad_id, device=backbone.device)
         return batch, below(batch, list(filling.shelves))
 
-    results = in_streams(read, lacking, streams)
+    results = in_streams(read, lacking, min(streams, max(1, sum(len(some) > 0 for some in lacking))))
     for some, sequences, found in zip(batches, lacking, results, strict=True):
         bar.advance(int(tokens.lengths[some].sum()))
         if found is not None:

@@ -51,9 +51,8 @@ KINDS = {
         lambda groups, _: fused(torch.optim.AdamW, groups, lr=1.0), lambda shape: 2 * shape.numel()
     ),
     "adam": Kind(lambda groups, _: fused(torch.optim.Adam, groups, lr=1.0), lambda shape: 2 * shape.numel()),
-    "sgd": Kind(
-        lambda groups, _: fused(torch.optim.SGD, groups, lr=1.0, momentum=0.9), lambda shape: shape.numel()
-    ),
+    # Not fused: torch's fused SGD wants the momentum of all or of none, and layers may take turns.
+    "sgd": Kind(lambda groups, _: torch.optim.SGD(groups, lr=1.0, momentum=0.9), lambda shape: shape.numel()),
     "galore": Kind(lambda groups, _: galore.GaLore(groups, lr=1.0), galore.num_kept),
     "mezo": Kind(
         mezo.MeZO, lambda _: 0, goes_back=False, rate_share=mezo.rate_share, more_epochs=mezo.EPOCHS

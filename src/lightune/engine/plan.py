@@ -6,8 +6,10 @@ what a larger step keeps for its backward pass (counted, not guessed), gradients
 
 from __future__ import annotations
 
+import itertools
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +18,7 @@ import torch
 
 from lightune.backbones.base import Backbone
 from lightune.backbones.precision import Speeds, measured_speeds
-from lightune.backbones.streams import in_streams, num_streams
+from lightune.backbones.streams import seconds_a_token
 from lightune.core.machine import memory_bytes
 from lightune.core.tokens import Batch, Ints, Tokens
 from lightune.engine.batches import epoch_steps, reading_batches
@@ -102,22 +104,29 @@ def time_passes(run: Callable[[Batch], Any], batches: list[Batch], seconds: floa
 
 
 def time_streams(run: Callable[[Batch], Any], batches: list[Batch], seconds: float, streams: int) -> float:
-    """The same of so many passes at once: over all batches, the best of what `seconds` allow."""
+    """The same of so many passes at once: one each, and on until `seconds` are over."""
     if streams < 2:
         return time_passes(run, batches, seconds)
+    free = threading.Semaphore(streams)
 
-    def read(batch: Batch) -> int:
-        with torch.no_grad():
-            run(batch)
-        return batch.num_padded_tokens
+    def read(batch: Batch) -> None:
+        try:
+            with torch.no_grad():
+                run(batch)
+        finally:
+            free.release()
 
-    best, began = 0.0, time.perf_counter()
-    while not best or time.perf_counter() - began < seconds:
-        start = time.perf_counter()
-        num_tokens = sum(in_streams(read, batches * streams, streams))
-        taken = (time.perf_counter() - start) / num_tokens
-        best = min(best or taken, taken)
-    return best
+    def some() -> Iterator[Batch]:
+        began = time.perf_counter()
+        for number, batch in enumerate(itertools.cycle(batches)):
+            free.acquire()  # no pass waits for another, so that none begins too late
+            if number >= streams and time.perf_counter() - began > seconds:
+                return
+            yield batch
+
+    with torch.no_grad():
+        run(batches[0])
+    return seconds_a_token(read, some(), streams)
 
 
 def sample_batches(
@@ -131,9 +140,18 @@ def sample_batches(
 
 
 def speeds_here(
-    backbone: Backbone, forward: Callable[[Batch], Any], tokens: Tokens, rows: Ints, *, batch_tokens: int
+    backbone: Backbone,
+    forward: Callable[[Batch], Any],
+    tokens: Tokens,
+    rows: Ints,
+    *,
+    batch_tokens: int,
+    streams: int,
 ) -> Speeds | None:
-    """How fast `forward` is in each arithmetic on batches of these texts; None for too few to matter."""
+    """How fast `forward` is in each arithmetic on batches of these texts; None for too few to matter.
+
+    `streams`: how many passes run at once.
+    """
     if tokens.num_tokens < FEW_TOKENS:
         return None
     some, few = (
@@ -141,7 +159,6 @@ def speeds_here(
         for number in (SAMPLE_ROWS, FEW_ROWS)
     )
     digest, device = backbone.digest + backbone.storage, backbone.device
-    streams = num_streams(tokens.num_tokens, device, backbone.storage)
     return measured_speeds(forward, few[0], some[::3], digest=digest, device=device, streams=streams)
 
 

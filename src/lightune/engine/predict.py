@@ -31,7 +31,8 @@ class Reading:
     """How batches are made for passes without gradients.
 
     Attributes:
-        batch_tokens: padded tokens of all passes that run at once; `streams`: how many these are.
+        batch_tokens: padded tokens of all passes that run at once, unless each would get too few;
+            `streams`: how many these are.
     """
 
     pad_id: int
@@ -69,7 +70,8 @@ def in_order(read: Callable[[Batch], Any], tokens: Tokens, rows: Ints, how: Read
             return read(tokens.batch(some, pad_id=how.pad_id, device=how.device))
 
     batches = reading_batches(tokens, rows, tokens_of_pass(how.batch_tokens, how.streams))
-    for some, lines in zip(batches, in_streams(lines_of, batches, how.streams), strict=True):
+    streams = min(how.streams, len(batches))
+    for some, lines in zip(batches, in_streams(lines_of, batches, streams), strict=True):
         if found is None:
             if isinstance(lines, np.ndarray):
                 found = np.empty((len(rows), *lines.shape[1:]), np.float32)

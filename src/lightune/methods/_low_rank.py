@@ -73,7 +73,7 @@ class _Sum(torch.autograd.Function):
         # Each by itself: under autocast the states may come in its type already, the weights never do.
         states, weight, down, up = (one.to(kind) for one in (states, weight, down, up))
         bias = None if bias is None else bias.to(kind)
-        raised = up.t().contiguous().mul_(scale)  # (R, O)
+        raised = (up * scale).t().contiguous()  # (R, O); never in place: of rank 1 it would be B itself
         low = down @ states.t()  # (R, N)
         found = linear(states, weight, bias).addmm_(low.t(), raised)
         ctx.save_for_backward(states, weight, down, raised, low)
@@ -101,6 +101,8 @@ class _Sum(torch.autograd.Function):
 def _kind(inputs: torch.Tensor) -> torch.dtype:
     """What is computed in: autocast's type where it is on."""
     device = inputs.device.type
+    if not torch.amp.is_autocast_available(device):
+        return inputs.dtype
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else inputs.dtype
 
 

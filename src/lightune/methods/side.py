@@ -98,6 +98,7 @@ class Side(Method):
         from lightune.methods._side_network import SideNetwork
 
         require_new_head(self.name, backbone)
+        self.may_overlap = not backbone.spec.is_vector  # `above` changes the layers while it runs
         if backbone.structure.is_shared and self.settings.rungs > 1:
             if "rungs" not in self.settings.model_fields_set:  # nobody asked for them
                 self.settings = self.settings.model_copy(update={"rungs": 1})

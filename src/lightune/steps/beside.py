@@ -12,7 +12,8 @@ import os
 import pickle
 import subprocess
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from lightune.core.machine import num_cores
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from lightune.steps.gather import Gathered
 
 LIBRARIES = ("transformers", "sklearn")  # once they are loaded, there is no time to be won
+MOST_ROWS = (
+    20_000  # of more they take longer than loading does, and are better left until the plan has said yes
+)
 
 
 class Beside:
@@ -48,9 +52,9 @@ class Beside:
         except OSError:  # no interpreter by that name: then here
             return
         atexit.register(process.kill)
-        pool = ThreadPoolExecutor(1)
-        self._said = pool.submit(process.communicate, pickle.dumps(lesson))
-        pool.shutdown(wait=False)
+        self._said = Future()
+        # Python waits for a thread at its end before it kills anything, unless it is a daemon.
+        threading.Thread(target=_ask, args=(process, pickle.dumps(lesson), self._said), daemon=True).start()
 
     def wait(self) -> None:
         """Until the answers are there."""
@@ -66,14 +70,22 @@ class Beside:
             bar.advance()
         try:
             found: list[Rung] = pickle.loads(self._said.result()[0])
-        except (OSError, EOFError, pickle.UnpicklingError):
+        except (OSError, ValueError, EOFError, pickle.UnpicklingError):
             return None
         return found
 
 
+def _ask(process: subprocess.Popen[bytes], lesson: bytes, said: Future[tuple[bytes, bytes]]) -> None:
+    try:
+        said.set_result(process.communicate(lesson))
+    except (OSError, ValueError) as error:
+        said.set_exception(error)
+
+
 def can_start(request: Request) -> bool:
     """Whether there is a core to spare, and memory that nobody has counted."""
-    return num_cores() > 1 and request.memory is None
+    is_python = bool(sys.executable) and not getattr(sys, "frozen", False)  # a frozen program starts itself
+    return num_cores() > 1 and request.memory is None and is_python
 
 
 def begin(request: Request, gathered: Gathered, *, is_plan: bool = False) -> Beside | None:
@@ -83,7 +95,8 @@ def begin(request: Request, gathered: Gathered, *, is_plan: bool = False) -> Bes
         is_plan: only say whether a run would.
     """
     rows = tested_rows(gathered)
-    if not (len(rows) and can_start(request)) or any(name in sys.modules for name in LIBRARIES):
+    is_soon = len(rows) > 0 and len(gathered.examples) <= MOST_ROWS
+    if not (is_soon and can_start(request)) or any(name in sys.modules for name in LIBRARIES):
         return None
     return Beside(None if is_plan else lesson_of(gathered, rows))
 

@@ -13,8 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lightune import methods
+from lightune.core import plugins
 from lightune.core.errors import UserError, nearest
 from lightune.core.progress import Show
+from lightune.core.settings import build
+from lightune.methods.base import Method
 from lightune.run import Run, open_run
 from lightune.runs.card import Card, write_card
 from lightune.runs.folder import (
@@ -68,6 +72,7 @@ def combine(
         raise UserError(problem, file=folders[0], hint=f"It can with: {', '.join(sorted(SUMMED))}.")
     if recipe.how == "auto":
         recipe = replace(recipe, how="linear" if states[0].method == "ia3" else "cat")
+    _require_rank(folders[0], states, recipe)
     require_free_output(output, overwrite=overwrite)
     run = open_run(folders[0], show, Told())
     _add_up(run, folders, states, recipe)
@@ -111,6 +116,19 @@ def _require_alike(first: Path, one: RunState, second: Path, other: RunState) ->
         if mine != theirs:
             problem = f"its {what} is not that of {first}: {theirs}, not {mine}"
             raise UserError(problem, file=second, hint="Adapters add up on one backbone, for one task.")
+
+
+def _require_rank(first: Path, states: Sequence[RunState], recipe: Recipe) -> None:
+    """Raise `UserError` where ranks add up to more than the method opens with."""
+    ranks = [int(state.method_settings.get("rank") or 0) for state in states]
+    kind = plugins.load(methods, states[0].method, Method)  # type: ignore[type-abstract]
+    if recipe.how != "cat" or not all(ranks):
+        return
+    try:
+        build(kind.Settings, "method", {**states[0].method_settings, "rank": sum(ranks)})
+    except UserError:
+        problem = f"ranks of {sum(ranks)} together are more than {states[0].method} opens with"
+        raise UserError(problem, file=first, hint="Give --how svd: it keeps the largest rank.") from None
 
 
 def _add_up(run: Run, folders: Sequence[Path], states: Sequence[RunState], recipe: Recipe) -> None:

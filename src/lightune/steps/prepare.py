@@ -316,7 +316,9 @@ def choose_pace(
     """Float32, or the faster arithmetic where that is allowed and there is enough to do."""
     speeds = None
     if request.precision == "fast" and request.cache.dtype != "float32":
-        speeds = speeds_here(backbone, backbone.plain_forward, tokens, rows, batch_tokens=READ_TOKENS)
+        streams = num_streams(tokens.num_tokens, backbone.device, backbone.storage)
+        plain = backbone.plain_forward
+        speeds = speeds_here(backbone, plain, tokens, rows, batch_tokens=READ_TOKENS, streams=streams)
     if speeds is None:
         return Pace("float32", None)
     why = f"measured here: {speeds.bfloat16:,.0f} tokens/s in bfloat16, {speeds.float32:,.0f} in float32"

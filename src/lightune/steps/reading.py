@@ -103,7 +103,7 @@ def read_once(
         for entry in store.make_room(cache.limit_bytes, needed, {space.name for space in spaces.values()}):
             show.note(f"dropped old activations: {entry.backbone}, {entry.bytes / 1e6:.0f} MB")
         filling = store.Filling(tokens, spaces)
-        streams = num_streams(filling.num_missing_tokens, backbone.device, backbone.storage)
+        streams = num_streams(tokens.num_tokens, backbone.device, backbone.storage)
         below = below_in(pace.precision, backbone)
         backbone.model.eval()
         with show.bar(f"reading through {depth} frozen layers", tokens.num_tokens) as bar:
