@@ -86,10 +86,9 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
         trusted=trusted,
         private=chosen.private,
     )
-    outcome.summary = finish.summarise(outcome, output, chosen.spread, planned)
     prepared.thaw()
-    race.remove_traces(work)
-    keep.keep(outcome, work, output)
+    outcome.summary = finish.summarise(outcome, output, chosen.spread, planned)
+    keep.keep(outcome, work, output, race.remove_traces)
     finish.show_result(outcome, output, show)
     return outcome.summary
 

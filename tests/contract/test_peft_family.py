@@ -18,7 +18,7 @@ from lightune.methods import peft as family
 from lightune.methods.base import Method
 from tests.contract.eight import learn_eight
 from tests.contract.test_round_trip import train_and_look
-from tests.making import TinyModel, sentences, train_tiny
+from tests.making import TinyModel, sentences, train_tiny, write_csv
 
 QUICK = {"dora", "ia3", "vera", "prefix_tuning", "p_tuning", "oft", "ln_tuning", "fourierft"}
 ALL = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in family.variants()]
@@ -101,6 +101,19 @@ def test_a_prompt_goes_into_any_network(kind: str, tiny: TinyModel, tmp_path: Pa
     """Also where embeddings are narrower than the layers, and where sizes have names of their own."""
     one = train_and_look(tmp_path, tiny(kind), TEXTS, method="prompt", groups={"train": {"epochs": 1}})
     assert np.abs(lightune.load(one.folder).logits(TEXTS) - one.logits).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", ["prompt", "prefix"])
+def test_a_prompt_leaves_room_for_long_texts(name: str, tiny: TinyModel, tmp_path: Path) -> None:
+    """Text and virtual tokens together are no more than the network takes."""
+    rows = [(f"{'good' if n % 2 else 'bad'} film " * 100, "ab"[n % 2]) for n in range(24)]
+    groups = {"train": {"epochs": 1}, "data": {"long": "truncate", "duplicates": "keep"}}
+    data = write_csv(tmp_path / "long.csv", rows)
+    made = train_tiny(tmp_path, tiny("bert"), data=data, method=name, groups=groups)
+    assert len(lightune.load(made["output"]).predict([rows[0][0]])) == 1
+    with pytest.raises(UserError, match=r"takes 128 tokens, and .* wants 125") as caught:
+        train_tiny(tmp_path, tiny("bert"), method=name, groups={"method": {"tokens": 125}}, overwrite=True)
+    assert "--method.tokens" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,28 @@ def test_all_run_and_the_winner_is_saved(
     assert decided["head"]["reason"] == f"what suits {summary['method']}"
     kinds = [one["what"] for one in summary["decisions"]]
     assert len(kinds) == len(set(kinds)), "only the winner's decisions are kept"
+
+
+def test_a_race_that_could_not_be_saved_is_not_run_again(
+    data: str, tiny: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = asked(data, tiny("bert", num_layers=2))
+    steps = []
+    with monkeypatch.context() as patch:
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        patch.setattr("lightune.steps.keep.write_report", full)
+        with pytest.raises(lightune.UserError, match="could not be saved"):
+            run_train(request, Show(is_quiet=True))
+    monkeypatch.setattr(
+        "lightune.engine.loop.train_step", lambda *given: steps.append(1) or train_step(*given)
+    )
+    run_train(replace(request, resume=True), Show(is_quiet=True))
+    assert not steps, "every contender had come to its end"
+    assert lightune.load("run").predict(["good film"])[0].label in ("pos", "neg")
+    assert not list(Path("run").glob("race-*"))
 
 
 def test_an_impossible_budget_is_refused_and_leaves_nothing(data: str, tiny: TinyModel) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
 
+from lightune.core.errors import UserError
 from lightune.core.tokens import Batch, Tokens
 from lightune.engine.batches import Step
 from lightune.engine.loop import Descent, Work, fit, train_step
 from lightune.engine.sieve import PAYS, Sieve
+from tests.making import TinyModel, task_rows, train_tiny, write_csv
 
 DESCENT = Descent(6, 0.05, 0.05, 16, 1000, "adam", "constant", 0.0, 0.0, 0.0, 0, 0)
 
@@ -99,3 +105,22 @@ def test_it_learns_as_much_from_fewer_rows() -> None:
         rows.append(sum(passed))
     assert errors == [0.0, 0.0]
     assert rows[1] < 0.7 * rows[0]
+
+
+def test_rows_of_a_joint_loss_are_never_left_out(
+    tiny: TinyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is what the others are held against."""
+    monkeypatch.setattr("lightune.steps.learn.MANY_ROWS", 4)
+    rows, header, text = task_rows("retrieve", 24)
+    data = write_csv(tmp_path / "pairs.csv", rows, header)
+    asked: dict[str, Any] = {
+        "data": data,
+        "task": "retrieve",
+        "text": tuple(text.split(",")),
+        "method": "lora",
+    }
+    made = train_tiny(tmp_path, tiny("bert"), **asked)
+    assert "skip_below = 0.0" in (Path(made["output"]) / "run.toml").read_text(encoding="utf-8")
+    with pytest.raises(UserError, match="holds all of a step against each other"):
+        train_tiny(tmp_path, tiny("bert"), groups={"speed": {"skip_below": 0.1}}, overwrite=True, **asked)

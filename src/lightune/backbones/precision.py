@@ -49,13 +49,14 @@ class Speeds:
 
 @contextlib.contextmanager
 def computing(precision: Precision, device: str) -> Iterator[None]:
-    """Passes inside are computed in `precision`."""
-    if precision == "float32":
-        yield
-        return
+    """Passes inside are computed in `precision`; in float32 on a device where torch knows nothing else."""
     import torch
 
-    with torch.autocast(device.split(":", maxsplit=1)[0], dtype=torch.bfloat16):
+    kind = device.split(":", maxsplit=1)[0]
+    if precision == "float32" or not torch.amp.is_autocast_available(kind):
+        yield
+        return
+    with torch.autocast(kind, dtype=torch.bfloat16):
         yield
 
 

@@ -141,7 +141,7 @@ def print_json(value: Any) -> None:
     """Exactly one JSON object on stdout; what is no number becomes null."""
     import json
 
-    print(json.dumps(_plain(value), ensure_ascii=False))
+    print(json.dumps(_plain(value), ensure_ascii=False, default=str))
 
 
 def _plain(value: Any) -> Any:

@@ -143,11 +143,11 @@ def _texts(table: Table, names: tuple[str, ...]) -> Iterator[tuple[Row, list[str
 
 def _check_texts(table: Table, names: tuple[str, ...], findings: Findings) -> None:
     """Empty, broken, marked-up and long texts."""
-    empty = [row for row, texts in _texts(table, names) if not all(texts)]
+    empty = [(row, any(texts)) for row, texts in _texts(table, names) if not all(texts)]
     is_fatal = len(empty) > MOST_BAD * len(table)
-    for row in empty:
+    for row, has_other in empty:
         name = next(name for name in names if is_missing(row.values.get(name)))
-        left_out = "" if is_fatal else " (the row is left out)"
+        left_out = "" if is_fatal or has_other else " (the row is left out)"
         findings.at_row(
             "empty_text",
             row,

@@ -18,11 +18,12 @@ from lightune.core.rows import Row, Splits, Table
 from lightune.data import formats
 from lightune.data.bundled import names as bundled_names
 from lightune.data.formats.base import Format
-from lightune.data.names import KNOWN, plain
+from lightune.data.names import KNOWN, TEXTS, plain
 from lightune.data.settings import DataSettings
 from lightune.data.text_lines import NOT_TEXT, decode_lines, open_binary
 
 STDIN = "-"
+MOST_WORDS = 3  # of a column's name
 READABLE = (
     "CSV, TSV, JSONL, JSON, Parquet or text files, a folder of text files per class, a folder of GLUE files, "
     "two files with a translation a line (corpus.en,corpus.fr)"
@@ -45,7 +46,7 @@ def read(source: str, settings: DataSettings) -> Splits:
         reader, lines = _sniff_stdin(settings)
         rows = list(reader.read_stream(lines, "stdin"))  # type: ignore[attr-defined]
         splits = Splits(train=reader.table(rows, "stdin"))
-    elif path.is_dir() and (files := _part_files(path)) and not _is_recognised(path):
+    elif _is_there(path) and path.is_dir() and (files := _part_files(path)) and not _is_recognised(path):
         splits = Splits(**{part: _read_one(file, settings) for part, file in files.items()})  # type: ignore[arg-type]
     else:
         splits = find_format(path, source).splits(path, settings)
@@ -88,7 +89,7 @@ def find_format(path: Path, source: str) -> Format:
     Raises:
         UserError: no such file (the nearest name is given), or no format reads it.
     """
-    if not path.exists() and not _are_two_files(source):
+    if not _is_there(path) and not _are_two_files(source):
         hub = plugins.load(formats, "hub", Format)()  # type: ignore[type-abstract]
         if not source.startswith(("/", ".", "~")) and hub.recognises(path):
             return hub
@@ -98,6 +99,14 @@ def find_format(path: Path, source: str) -> Format:
         if found.recognises(path):
             return found
     raise _unknown_format(path)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file; a text that was given for one is longer than names may be."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _is_recognised(path: Path) -> bool:
@@ -112,7 +121,8 @@ def _are_two_files(source: str) -> bool:
         UserError: one of them is there and the other is not.
     """
     names = [name.strip() for name in source.split(",")]
-    found = [Path(name).expanduser().is_file() for name in names]
+    places = [Path(name).expanduser() for name in names]
+    found = [_is_there(place) and place.is_file() for place in places]
     if len(names) == 2 and any(found) and not all(found):
         missing = names[found.index(False)]
         raise _no_such_file(Path(missing).expanduser(), missing)
@@ -160,8 +170,9 @@ def is_header(line: str) -> bool:
     """Whether a line names columns rather than being a text itself."""
     mark = next((mark for mark in "\t,;" if mark in line), ",")
     cells = next(csv.reader([line.rstrip("\r\n")], delimiter=mark), [])
-    if any(plain(cell) in KNOWN for cell in cells):
-        return True
+    is_known = any(plain(cell) in KNOWN for cell in cells)
+    if is_known and all(len(cell.split()) <= MOST_WORDS for cell in cells):
+        return len(cells) > 1 or plain(cells[0]) in TEXTS
     return len(cells) > 1 and all(re.fullmatch(r"[^\W\d][\w#.-]{0,29}", cell) for cell in cells)
 
 

@@ -177,14 +177,19 @@ def _units(examples: Sequence[Example], groups: Sequence[object] | None) -> list
     first: dict[object, int] = {}
     for position, example in enumerate(examples):
         keys: list[object] = [("text", normalised(example.texts))]
-        if groups is not None and groups[position] not in {None, ""}:
-            keys.append(("group", groups[position]))
+        if groups is not None and groups[position] not in (None, ""):
+            keys.append(("group", _as_key(groups[position])))
         for key in keys:
             parent[root(position)] = root(first.setdefault(key, position))
     members: defaultdict[int, list[int]] = defaultdict(list)
     for position in range(len(examples)):
         members[root(position)].append(position)
     return list(members.values())
+
+
+def _as_key(group: object) -> Hashable:
+    """A value of a column: a list or an object by what it shows."""
+    return group if isinstance(group, Hashable) else repr(group)
 
 
 def normalised(texts: Sequence[str]) -> int:

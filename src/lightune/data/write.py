@@ -23,7 +23,8 @@ class Writer:
 
     Args:
         path: `.csv`, `.tsv`, `.jsonl` or `.parquet`; None or `-` writes CSV to stdout.
-        columns: the columns in order; other keys of a row are left out.
+        columns: the columns in order; other keys of a row come after them in `.jsonl`, and are left out
+            where columns are fixed.
 
     Raises:
         UserError: an unknown ending, a folder that does not exist, no permission, a full disk.
@@ -75,7 +76,7 @@ class Writer:
                     self._write_batch()
             elif self.suffix == ".jsonl":
                 assert self._stream is not None
-                found = {name: row.get(name) for name in self.columns}
+                found = {**{name: row.get(name) for name in self.columns}, **row}
                 self._stream.write(json.dumps(found, ensure_ascii=False, default=str) + "\n")
             else:
                 self._csv.writerow([_cell(row.get(name)) for name in self.columns])

@@ -54,7 +54,18 @@ class SideNetwork(nn.Module):
             nn.init.zeros_(linear.bias)
 
     def forward(self, rungs: list[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
-        """R tensors (B, T, H), mask (B, T) -> (B, C) or (B, T, C)."""
+        """R tensors (B, T, H), mask (B, T) -> (B, C) or (B, T, C), in float32 whatever the backbone runs in.
+
+        As it is trained from stored states; and torch's quick layer for passes without gradients does not
+        look whether autocast is on.
+        """
+        kind = rungs[0].device.type
+        if not torch.amp.is_autocast_available(kind):
+            return self._run(rungs, mask)
+        with torch.autocast(kind, enabled=False):
+            return self._run([hidden.float() for hidden in rungs], mask)
+
+    def _run(self, rungs: list[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
         is_padding = ~mask.bool()
         normed = [self.norm(hidden) for hidden in rungs]
         state = self.layers[0](self.downs[0](normed[0]), src_key_padding_mask=is_padding)

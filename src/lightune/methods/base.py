@@ -135,6 +135,11 @@ class Method(ABC):
         return backbone.forward(batch)
 
     @property
+    def extra_tokens(self) -> int:
+        """Places of the network that the method itself takes: a prompt's virtual tokens."""
+        return 0
+
+    @property
     def bits(self) -> int | None:
         """Bits of a weight that the frozen part is stored in; None: as it is."""
         return getattr(self.settings, "bits", None)

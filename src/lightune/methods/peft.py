@@ -208,6 +208,11 @@ class Tuner(Injected):
         told |= _fitted(backbone, paths, known)
         return kind(**{**told, **self.fixed, **self.settings.options})
 
+    @property
+    def extra_tokens(self) -> int:
+        """Those of a prompt."""
+        return self.settings.tokens if self.name in PROMPTS else 0
+
     def _sizes(self, backbone: Transformer) -> dict[str, int]:
         """Of a prompt's vectors: those of the embeddings, which may be narrower than the layers."""
         if self.name == "prefix_tuning":

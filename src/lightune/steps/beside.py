@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from lightune.steps.gather import Gathered
 
 LIBRARIES = ("transformers", "sklearn")  # once they are loaded, there is no time to be won
-MOST_ROWS = (
-    20_000  # of more they take longer than loading does, and are better left until the plan has said yes
-)
+MOST_ROWS = 20_000  # more outlast loading, and had better wait until the plan has said yes
 
 
 class Beside:

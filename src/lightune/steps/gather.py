@@ -36,6 +36,7 @@ from lightune.tasks.base import Task
 if TYPE_CHECKING:
     from lightune.steps.beside import Beside
 
+NAMED = {"classes", "labels"}  # kinds of tasks whose gold answers are names, which a split keeps in each part
 UNBALANCED = 3.0  # largest class over smallest, from which classes are weighed
 
 
@@ -74,8 +75,9 @@ class Gathered:
     def folds(self, number: int, seed: int) -> list[tuple[Ints, Ints]]:
         """K times (training, held-out) numbers of examples, out of training and validation."""
         pool = np.concatenate([self.train, self.validation])
-        groups = [self.groups[row] for row in pool] if self.groups else None
-        is_classes = self.task.kind == "classes"
+        known = self.groups  # of the rows that were split; those of a validation file stand by themselves
+        groups = [known[row] if row < len(known) else None for row in pool.tolist()] if known else None
+        is_classes = self.task.kind in NAMED
         found = k_folds(self.part(pool), number, seed=seed, is_classes=is_classes, groups=groups)
         return [(pool[np.array(train)], pool[np.array(held)]) for train, held in found]
 
@@ -113,7 +115,7 @@ def gather(request: Request, show: Show) -> Gathered:
     if not parts["train"]:
         raise UserError("no row has both a text and a label", file=splits.train.file)
     groups = _groups(splits, parts["train"], request.data_settings.group) or task.groups(parts["train"])
-    train, validation, test, words = _divide(request, parts, groups, is_classes=task.kind == "classes")
+    train, validation, test, words = _divide(request, parts, groups, is_classes=task.kind in NAMED)
     decisions.add("split", *words)
     examples = parts["train"] + parts["validation"] + parts["test"]
     train = _without_excluded(request, examples, train, decisions)
@@ -292,7 +294,8 @@ def _without_duplicates(examples: list[Example]) -> list[Example]:
     seen: set[object] = set()
     kept = []
     for one in examples:
-        key = (one.texts, tuple(one.gold) if isinstance(one.gold, list) else one.gold)
+        gold = tuple(one.gold) if isinstance(one.gold, list) else one.gold
+        key = (one.texts, one.options, one.turns, gold)
         if key not in seen:
             seen.add(key)
             kept.append(one)

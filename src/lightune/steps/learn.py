@@ -70,7 +70,7 @@ def resolve_descent(
         clip=0.0 if is_private else asked.clip,  # a private step clips row by row
         patience=_patience_of(request, recipe),
         seed=request.seed,
-        skip_below=skip_below_of(request, prepared, num_rows),
+        skip_below=skip_below_of(request, prepared, gathered.task, num_rows),
         later_layers=request.speed.later_layers,
     )
 
@@ -105,8 +105,19 @@ def _require_used(request: Request, method: Method) -> None:
             raise UserError(f"{flag} has no effect: {name} never goes back", hint="Leave it out.")
 
 
-def skip_below_of(request: Request, prepared: Prepared, num_rows: int) -> float:
-    """The loss under which a row is taken for learnt; 0 where there is little to save, or few rows."""
+def skip_below_of(request: Request, prepared: Prepared, task: Task, num_rows: int) -> float:
+    """The loss under which a row is taken for learnt; 0 where there is little to save, or few rows.
+
+    Raises:
+        UserError: asked for where the rows of a step are held against each other: none can be left out.
+    """
+    if task.is_joint:
+        if request.speed.skip_below:
+            problem = (
+                f"--speed.skip-below leaves rows out, and {task.name} holds all of a step against each other"
+            )
+            raise UserError(problem, hint="Leave it out.")
+        return 0.0
     if request.speed.skip_below is not None:
         return request.speed.skip_below
     is_dear = prepared.cut < prepared.backbone.depth and not request.privacy.is_private

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from lightune.privacy.descent import PrivateDescent
 
 # 100 movie sentences, 3 draws: side 0.70, head 0.68, LoRA 0.61, at 8, 5 and 17 s (MiniLM, 2 cores, 2026-11).
+LEAST_ROOM = 8  # tokens of a text
 FEW_ROWS, FEW_ROWS_METHOD = 300, "side"
 PRIVATE_METHOD = "head"  # the fewest numbers to hide in noise
 
@@ -244,7 +245,7 @@ def open_unread(request: Request, gathered: Gathered, source: Source, method: Me
     backbone = open_backbone(source, spec, head=method.head, seed=request.seed, bits=method.bits)
     loaded = time.perf_counter()
     _suit(request, gathered, source, decisions)
-    encoded, limits = tokenise(request, gathered, backbone, decisions)
+    encoded, limits = tokenise(request, gathered, backbone, method)
     tokenised = time.perf_counter()
     if gathered.beside is not None:
         gathered.beside.wait()  # what is timed from here on wants the machine for itself
@@ -274,14 +275,24 @@ def _suit(request: Request, gathered: Gathered, source: Source, decisions: Decis
 
 
 def tokenise(
-    request: Request, gathered: Gathered, backbone: Transformer, decisions: Decisions
+    request: Request, gathered: Gathered, backbone: Transformer, method: Method
 ) -> tuple[Encoded, Limits]:
-    """Tokens of all examples under limits taken from the training texts."""
-    settings = request.data_settings
+    """Tokens of all examples under limits taken from the training texts.
+
+    Raises:
+        UserError: the method leaves no room for them.
+    """
+    settings, decisions = request.data_settings, gathered.decisions
+    room = backbone.max_length - method.extra_tokens
+    if room < LEAST_ROOM:
+        problem = (
+            f"the model takes {backbone.max_length} tokens, and {method.name} wants {method.extra_tokens}"
+        )
+        raise UserError(problem, hint="Give fewer --method.tokens.")
     limits, why_length, why_long = choose_limits(
         backbone.tokenizer,
         [text for row in gathered.train for text in gathered.task.readings(gathered.examples[row])],
-        model_limit=backbone.max_length,
+        model_limit=room,
         max_length=settings.max_length,
         long="truncate" if gathered.task.kind == "vectors" else settings.long,
         max_windows=settings.max_windows,

@@ -46,6 +46,7 @@ def vary_seeds(
             )
             other.backbone.merge()
             metrics = measure(other, gathered, rows).metrics
+            other.thaw()  # what --speed.later-layers has stored is of these weights alone
             found.append({"seed": seed, **metrics})
             name = gathered.task.best_by
             show.note(f"seed {seed}: {name} {metrics[name]:.3f} on {len(rows)} rows")

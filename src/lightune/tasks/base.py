@@ -21,6 +21,7 @@ from lightune.core.errors import UserError
 from lightune.core.rows import Example, Row
 from lightune.core.shown import Shown, plain
 from lightune.core.tokens import Batch, Ints, Tokens, pool_windows
+from lightune.data.profile import is_missing, text_of
 
 if TYPE_CHECKING:
     import torch
@@ -165,7 +166,8 @@ class Task(ABC):
 
     def row_to_example(self, row: Row, text: tuple[str, ...], gold: Any) -> Example:
         """The typed example of a row."""
-        texts = tuple("" if row.values.get(name) is None else str(row.values[name]) for name in text)
+        values = [row.values.get(name) for name in text]
+        texts = tuple("" if is_missing(value) else text_of(value) for value in values)
         return Example(texts=texts, gold=gold, row=row.index, file=row.file, line=row.line)
 
     def readings(self, example: Example) -> list[tuple[str, ...]]:

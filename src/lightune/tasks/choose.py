@@ -5,7 +5,7 @@ Radford et al. 2018, section 3.3. Rows may have different numbers of options.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ class Choose(Task):
     def __init__(self) -> None:
         super().__init__()
         self.labels = ("score",)
+        self.first: int | None = None  # what golds count from, by the column that was trained on
 
     @classmethod
     def recognises(cls, profile: LabelProfile, num_texts: int) -> str:
@@ -47,8 +48,9 @@ class Choose(Task):
     def gold(self, row: Row, label: str, profile: LabelProfile) -> int | None:
         """The number of the right option."""
         value = row.values.get(label)
-        first = first_number(profile.distinct)
-        return None if is_missing(value) else place_of(value, row.values, first=first)
+        if self.first is None:
+            self.first = first_number(profile.distinct)
+        return None if is_missing(value) else place_of(value, row.values, first=self.first)
 
     def row_to_example(self, row: Row, text: tuple[str, ...], gold: Any) -> Example:
         """Question (and context) and options.
@@ -64,6 +66,21 @@ class Choose(Task):
 
     def learn(self, examples: Sequence[Example]) -> None:
         """There is one score, whatever the options are."""
+
+    def state(self) -> dict[str, Any]:
+        """What golds count from as well: a few rows to evaluate on may not tell."""
+        return {**super().state(), "first": self.first}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""
+        super().restore(state)
+        self.first = state.get("first")
+
+    def adopt(self, state: Mapping[str, Any]) -> None:
+        """Its rows count as they do."""
+        first = self.first
+        super().adopt(state)
+        self.first = first
 
     def targets(self, examples: Sequence[Example]) -> Array:
         """(E,) the numbers of the right options."""

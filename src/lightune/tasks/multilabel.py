@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,14 +35,28 @@ class MultiLabel(Task):
             return f"the label column holds several labels joined by {profile.delimiter!r}"
         return ""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.delimiter: str | None = None  # of the column that was trained on
+
     def gold(self, row: Row, label: str, profile: LabelProfile) -> list[str] | None:
         """The label names of a row; an empty cell is an empty set."""
         value = row.values.get(label)
-        return [] if is_missing(value) else split_labels(value, profile.delimiter)
+        self.delimiter = profile.delimiter or self.delimiter  # a few rows to evaluate on may not show it
+        return [] if is_missing(value) else split_labels(value, self.delimiter)
 
     def learn(self, examples: Sequence[Example]) -> None:
         """All labels seen, in alphabetical order."""
         self.labels = tuple(sorted({label for example in examples for label in example.gold}))
+
+    def state(self) -> dict[str, Any]:
+        """Labels, and what stands between them in a cell."""
+        return {**super().state(), "delimiter": self.delimiter}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""
+        super().restore(state)
+        self.delimiter = state.get("delimiter")
 
     def targets(self, examples: Sequence[Example]) -> Array:
         """(B, C) zeros and ones."""

@@ -178,9 +178,10 @@ def ragged(cells: list[str], columns: list[str], file: str, line: int, dialect: 
 
 def is_data(first: list[str], others: list[list[str]]) -> bool:
     """Whether the first record is a row like the others, so that the file has no header."""
-    if any(plain(cell) in KNOWN for cell in first):
-        return False
     others = [cells for cells in others if len(cells) == len(first)]
+    below_of = [{plain(cells[number]) for cells in others} for number in range(len(first))]
+    if any(plain(cell) in KNOWN - below_of[number] for number, cell in enumerate(first)):
+        return False  # `spam` that stands below `spam` is a label
     few_values = False
     for number, cell in enumerate(first):
         below = [cells[number] for cells in others]

@@ -64,7 +64,7 @@ class Hub(Format):
                 values[column] = classes[number] if number is not None and number >= 0 else None
             rows.append(Row(index, values, file))
         hidden = [column for column in LABEL_COLUMNS if column in self.columns]
-        if rows and hidden and all(row.values[hidden[0]] in {None, -1, -1.0} for row in rows):
+        if rows and hidden and all(row.values[hidden[0]] in (None, -1, -1.0) for row in rows):
             return None
         return self.table(rows, file)
 

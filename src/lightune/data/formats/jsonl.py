@@ -158,9 +158,16 @@ def _skip(text: str, position: int, characters: str) -> int:
 
 def _parse(text: str, file: str, line: int) -> Any:
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except json.JSONDecodeError as error:
         raise _not_json(error, file, line + error.lineno - 1) from None
+    if "\\ud" in text.lower():  # an escaped surrogate: two of them make a character, one alone makes none
+        try:
+            json.dumps(found, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            hint = "It was cut in the middle of a character, such as an emoji. Take that half out."
+            raise UserError("half a character (a lone surrogate)", file=file, line=line, hint=hint) from None
+    return found
 
 
 def _not_json(error: json.JSONDecodeError, file: str, line: int) -> UserError:
