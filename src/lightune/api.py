@@ -86,8 +86,8 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
         trusted=trusted,
         private=chosen.private,
     )
-    prepared.thaw()
     outcome.summary = finish.summarise(outcome, output, chosen.spread, planned)
+    prepared.thaw()
     keep.keep(outcome, work, output, race.remove_traces)
     finish.show_result(outcome, output, show)
     return outcome.summary

@@ -106,7 +106,7 @@ def test_a_prompt_goes_into_any_network(kind: str, tiny: TinyModel, tmp_path: Pa
 @pytest.mark.parametrize("name", ["prompt", "prefix"])
 def test_a_prompt_leaves_room_for_long_texts(name: str, tiny: TinyModel, tmp_path: Path) -> None:
     """Text and virtual tokens together are no more than the network takes."""
-    rows = [(f"{'good' if n % 2 else 'bad'} film " * 100, "ab"[n % 2]) for n in range(24)]
+    rows = [(f"{n} {'good' if n % 2 else 'bad'} film " * 100, "ab"[n % 2]) for n in range(24)]
     groups = {"train": {"epochs": 1}, "data": {"long": "truncate", "duplicates": "keep"}}
     data = write_csv(tmp_path / "long.csv", rows)
     made = train_tiny(tmp_path, tiny("bert"), data=data, method=name, groups=groups)

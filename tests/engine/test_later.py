@@ -24,7 +24,7 @@ def trained(folder: Path, model: Path, epochs: int, **asked: object) -> dict[str
 def test_lower_layers_stand_still_after_the_first_epoch(tiny: TinyModel, tmp_path: Path) -> None:
     model, before = tiny("bert"), store.entries()
     summary = trained(tmp_path / "three", model, 3)
-    trained(tmp_path / "one", model, 1)
+    all_along = trained(tmp_path / "one", model, 1)
     three, one = (load_file(tmp_path / name / "run" / "model.safetensors") for name in ("three", "one"))
     same = {name for name in one if one[name].equal(three[name])}
     last = max(int(name.split(".layer.")[1].split(".")[0]) for name in one if ".layer." in name)
@@ -33,6 +33,7 @@ def test_lower_layers_stand_still_after_the_first_epoch(tiny: TinyModel, tmp_pat
     assert {name for name in one if ".layer." in name and f".layer.{last}." not in name} <= same
     assert not any(f".layer.{last}." in name for name in same)
     assert summary["cached_depth"] == last
+    assert summary["trainable_parameters"] == all_along["trainable_parameters"], "all have trained"
     assert {one.name for one in store.entries()} <= {one.name for one in before}, "kept for this run alone"
 
 

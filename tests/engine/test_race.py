@@ -56,7 +56,7 @@ def test_a_race_that_could_not_be_saved_is_not_run_again(
     data: str, tiny: TinyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = asked(data, tiny("bert", num_layers=2))
-    steps = []
+    steps: list[int] = []
     with monkeypatch.context() as patch:
 
         def full(*_: object) -> None:
@@ -65,9 +65,12 @@ def test_a_race_that_could_not_be_saved_is_not_run_again(
         patch.setattr("lightune.steps.keep.write_report", full)
         with pytest.raises(lightune.UserError, match="could not be saved"):
             run_train(request, Show(is_quiet=True))
-    monkeypatch.setattr(
-        "lightune.engine.loop.train_step", lambda *given: steps.append(1) or train_step(*given)
-    )
+
+    def counted(*given: Any) -> float:
+        steps.append(1)
+        return train_step(*given)
+
+    monkeypatch.setattr("lightune.engine.loop.train_step", counted)
     run_train(replace(request, resume=True), Show(is_quiet=True))
     assert not steps, "every contender had come to its end"
     assert lightune.load("run").predict(["good film"])[0].label in ("pos", "neg")

@@ -287,8 +287,7 @@ def fill(
     """Read through the frozen part, by `below`, what is not stored yet, and open all of it.
 
     The batches are planned over all sequences before the stored ones are left out, so that a killed and
-    resumed filling computes the same numbers as an undisturbed one. `streams` of them are read at once, where
-    so many are missing.
+    resumed filling computes the same numbers as an undisturbed one. Up to `streams` are read at once.
 
     Raises:
         UserError: a value does not fit float16.

@@ -13,7 +13,6 @@ from lightune.core.progress import Show
 from lightune.steps.cost import Planned
 from lightune.steps.gather import Gathered
 from lightune.steps.keep import Outcome
-from lightune.steps.learn import num_trainable
 from lightune.steps.measure import Measured
 from lightune.steps.prepare import Prepared
 from lightune.tasks.base import Task
@@ -95,7 +94,7 @@ def summarise(outcome: Outcome, output: Path, spread: dict[str, Any], planned: P
         "forward_tokens_per_second": planned.tokens_per_second,
         "training_tokens": train_tokens,
         "peak_memory_bytes": peak_memory_bytes(),
-        "trainable_parameters": num_trainable(prepared),
+        "trainable_parameters": prepared.num_trained,
         "cached_depth": prepared.cut,
         "sequences_read": prepared.filled.num_read if prepared.filled else None,
         "sequences_found": prepared.filled.num_found if prepared.filled else None,

@@ -153,6 +153,7 @@ def learn(
     """Train on `rows`, choose the epoch by `held`; takes up the checkpoint in `folder` if there is one."""
     task, backbone = gathered.task, prepared.backbone
     prepared.thaw()
+    prepared.num_trained = num_trainable(prepared)
     began, read_before = time.perf_counter(), prepared.seconds["activations"]
     by_epoch: list[np.ndarray] = []
     private = prepared.private

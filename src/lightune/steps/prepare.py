@@ -79,6 +79,7 @@ class Prepared:
     cache: CacheSettings
     seconds: dict[str, float] = field(default_factory=dict)
     thaw: Callable[[], None] = lambda: None  # lets the layers train again that were frozen after an epoch
+    num_trained: int = 0  # numbers that train, or did in the first epoch
     held_logits: NDArray[Any] | None = None  # of the validation rows, by the epoch that is kept
     held_by_epoch: list[NDArray[Any]] = field(default_factory=list)  # by every epoch, where none is chosen
     untouched: NDArray[Any] | None = None  # logits of the tested rows before training

@@ -31,7 +31,7 @@ class Hub(Format):
 
     def recognises(self, path: Path) -> bool:
         """No file of this name, and of the form `owner/name` or `owner/name/part`."""
-        return not path.exists() and is_hub_id(str(path))
+        return is_hub_id(str(path)) and not path.exists()
 
     def read(self, path: Path, settings: DataSettings) -> Iterator[Row]:
         """The training rows."""
