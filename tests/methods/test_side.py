@@ -11,7 +11,7 @@ from lightune.methods.side import SideSettings
 
 @pytest.mark.parametrize("is_per_token", [False, True])
 def test_autocast_does_not_reach_it(is_per_token: bool) -> None:
-    """Without gradients too, where torch takes its quick layer."""
+    """Without gradients and with them: answers from states just computed are those from stored ones."""
     torch.manual_seed(0)
     network = SideNetwork((32, 2, 3), SideSettings(), is_per_token=is_per_token).eval()
     with torch.no_grad():

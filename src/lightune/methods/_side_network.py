@@ -56,8 +56,7 @@ class SideNetwork(nn.Module):
     def forward(self, rungs: list[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
         """R tensors (B, T, H), mask (B, T) -> (B, C) or (B, T, C), in float32 whatever the backbone runs in.
 
-        As it is trained from stored states; and torch's quick layer for passes without gradients does not
-        look whether autocast is on.
+        So it answers alike from stored states, as it is trained, and from ones just computed.
         """
         kind = rungs[0].device.type
         if not torch.amp.is_autocast_available(kind):
