@@ -67,8 +67,9 @@ def test_half_a_character_is_told_with_its_line(tmp_path: Path) -> None:
 
 def test_a_text_where_a_file_is_meant() -> None:
     for text in ("far too long for a file " * 20, "one," + "two " * 100):
-        with pytest.raises(UserError, match="no such file"):
+        with pytest.raises(UserError, match="no such file") as caught:
             read(text, DataSettings())
+        assert "For a text itself" in str(caught.value.hint)
 
 
 def test_words_are_joined_and_nothing_is_no_text(tmp_path: Path) -> None:

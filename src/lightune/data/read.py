@@ -24,6 +24,7 @@ from lightune.data.text_lines import NOT_TEXT, decode_lines, open_binary
 
 STDIN = "-"
 MOST_WORDS = 3  # of a column's name
+MOST_WORDS_OF_PATH = 12
 READABLE = (
     "CSV, TSV, JSONL, JSON, Parquet or text files, a folder of text files per class, a folder of GLUE files, "
     "two files with a translation a line (corpus.en,corpus.fr)"
@@ -178,6 +179,9 @@ def is_header(line: str) -> bool:
 
 def _no_such_file(path: Path, source: str) -> UserError:
     parent = path.parent
+    if len(source.split()) > MOST_WORDS_OF_PATH:
+        hint = "For a text itself: echo TEXT | lightune predict RUN -"
+        return UserError("no such file", file=f"{source[:40]}...", hint=hint)
     if not parent.is_dir():
         return UserError("no such file", file=source, hint=f"There is no folder {str(parent)!r} either.")
     names = sorted(item.name for item in parent.iterdir() if not item.name.startswith("."))
