@@ -109,7 +109,8 @@ def run_entry(entry: str, data: str, files: tuple[Path, Path], seed: int, thread
         for command in commands:
             ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             if ended.returncode:
-                return {"error": ended.stderr.strip().splitlines()[-1:]}
+                error = ended.stderr.strip().splitlines()[-1:]
+                return {"error": error, "seconds": time.perf_counter() - began}
             said.append(json.loads(ended.stdout.strip().splitlines()[-1]))
         seconds = time.perf_counter() - began
     return {**(said[-1] if entry in PEERS else told(said)), "seconds": seconds}

@@ -88,7 +88,7 @@ def run_train(request: Request, show: Show) -> dict[str, Any]:
     )
     outcome.summary = finish.summarise(outcome, output, chosen.spread, planned)
     prepared.thaw()
-    keep.keep(outcome, work, output, race.remove_traces)
+    keep.keep(outcome, work, output)
     finish.show_result(outcome, output, show)
     return outcome.summary
 

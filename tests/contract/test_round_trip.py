@@ -47,17 +47,17 @@ def train_and_look(folder: Path, model: Path, texts: list[tuple[str, ...]], **as
     seen: list[Saved] = []
     original = keep.keep
 
-    def look(outcome: keep.Outcome, *places: Any) -> None:
+    def look(outcome: keep.Outcome, work: Path, output: Path) -> None:
         run = Run(
-            places[0],
+            work,
             keep.run_state(outcome),
             outcome.gathered.task,
             outcome.prepared.method,
             outcome.prepared.backbone,
         )
         labels = [one.label for one in run.predict(texts)]
-        seen.append(Saved(places[1], texts, run.logits(texts), labels))
-        original(outcome, *places)
+        seen.append(Saved(output, texts, run.logits(texts), labels))
+        original(outcome, work, output)
 
     folder.mkdir(parents=True, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:

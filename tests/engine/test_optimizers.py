@@ -31,9 +31,9 @@ def learn(folder: Path, model: Path, **asked: Any) -> dict[str, Any]:
     seen: dict[str, Any] = {}
     save, calibrate = keep.keep, cost.calibration_of
 
-    def look(outcome: keep.Outcome, *places: Any) -> None:
+    def look(outcome: keep.Outcome, work: Path, output: Path) -> None:
         seen["losses"] = outcome.progress.step_losses
-        save(outcome, *places)
+        save(outcome, work, output)
 
     def measured(*given: Any, **named: Any) -> Any:
         seen["known"] = calibrate(*given, **named)

@@ -113,6 +113,7 @@ def test_bfloat16_is_as_near_as_pefts(kind: torch.dtype) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         rounded, found = step(theirs, states), step(ours, states)
     assert found[0].dtype == rounded[0].dtype == torch.bfloat16
+    assert [one.dtype for one in found[1]] == [kind, torch.float32, torch.float32]
     for one, other, wanted in zip(found[1], rounded[1], exact[1], strict=True):
         assert one.dtype == other.dtype
         limit = (other - wanted).abs().max() + 0.02 * wanted.abs().max()

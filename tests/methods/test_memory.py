@@ -28,9 +28,9 @@ def losses(folder: Path, model: Path, **method: Any) -> list[float]:
     seen: list[list[float]] = []
     original = keep.keep
 
-    def look(outcome: keep.Outcome, *places: Any) -> None:
+    def look(outcome: keep.Outcome, work: Path, output: Path) -> None:
         seen.append(outcome.progress.step_losses)
-        original(outcome, *places)
+        original(outcome, work, output)
 
     name = method.pop("name", "lora")
     groups = {"train": {"epochs": 2, "batch_rows": 8}, "method": method, "cache": {"dtype": "float32"}}

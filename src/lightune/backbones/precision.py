@@ -61,6 +61,19 @@ def computing(precision: Precision, device: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def in_float32(device: str) -> Iterator[None]:
+    """What is inside is computed in float32, though `computing` says otherwise around it."""
+    import torch
+
+    kind = device.split(":", maxsplit=1)[0]
+    if not torch.amp.is_autocast_available(kind):
+        yield
+        return
+    with torch.autocast(kind, enabled=False):
+        yield
+
+
+@contextlib.contextmanager
 def reading_in(precision: Precision, device: str) -> Iterator[None]:
     """Passes without gradients inside are computed in `precision`, their products by the quicker library."""
     quick = quick_products(device) if precision == "float32" else contextlib.nullcontext()

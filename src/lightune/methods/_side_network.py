@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from lightune.backbones.heads import attend, reduce_tokens
+from lightune.backbones.precision import in_float32
 from lightune.methods.side import HEADS
 
 if TYPE_CHECKING:
@@ -58,13 +59,10 @@ class SideNetwork(nn.Module):
 
         So it answers alike from stored states, as it is trained, and from ones just computed.
         """
-        kind = rungs[0].device.type
-        if not torch.amp.is_autocast_available(kind):
-            return self._run(rungs, mask)
-        with torch.autocast(kind, enabled=False):
-            return self._run([hidden.float() for hidden in rungs], mask)
+        with in_float32(mask.device.type):
+            return self._logits(rungs, mask)
 
-    def _run(self, rungs: list[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
+    def _logits(self, rungs: list[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
         is_padding = ~mask.bool()
         normed = [self.norm(hidden) for hidden in rungs]
         state = self.layers[0](self.downs[0](normed[0]), src_key_padding_mask=is_padding)

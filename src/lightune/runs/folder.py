@@ -16,6 +16,7 @@ from lightune.core.settings import to_toml
 
 STATE_FILE = "lightune.json"
 CHECKPOINT = "checkpoint.safetensors"
+CONTENDER = "race-"  # how the folders of a race in an unfinished run are called
 FORMAT = 1
 
 
@@ -151,6 +152,8 @@ def finish(work: Path, output: Path, *, replace: bool) -> None:
     """Take away what only an unfinished run needs and give the folder its name."""
     for name in (CHECKPOINT, "request.json", "data.digest"):
         (work / name).unlink(missing_ok=True)
+    for folder in work.glob(f"{CONTENDER}*"):
+        shutil.rmtree(folder)
     if output.exists() and (replace or not any(output.iterdir())):
         shutil.rmtree(output)
     replace_folder(work, output)

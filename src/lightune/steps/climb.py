@@ -21,7 +21,7 @@ from lightune.methods.base import Method
 from lightune.request import Request
 from lightune.steps import baselines
 from lightune.steps.gather import Gathered
-from lightune.steps.learn import learn, num_trainable, resolve_descent
+from lightune.steps.learn import learn, resolve_descent
 from lightune.steps.measure import measure
 from lightune.steps.prepare import Prepared, head_of, prepare
 from lightune.steps.reading import make_forward
@@ -139,7 +139,7 @@ def climb_method(ladder: Ladder, name: str, others: Sequence[str] = ()) -> Climb
         seconds += ladder.reading - own
     prepared.backbone.merge()
     measured = measure(prepared, gathered, ladder.tested)
-    trained = num_trainable(prepared)
+    trained = prepared.num_trained
     return Climbed(
         name=name,
         summary=method.summary,

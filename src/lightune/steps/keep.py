@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,15 +53,14 @@ class Outcome:
         return main_of(self.measured)
 
 
-def keep(outcome: Outcome, work: Path, output: Path, clear: Callable[[Path], None]) -> None:
-    """Write everything into `work`, `clear` it of what only `--resume` needs, then give it its name.
+def keep(outcome: Outcome, work: Path, output: Path) -> None:
+    """Write everything into `work`, then give it its name.
 
     Raises:
         UserError: the disk is full; the work so far stays and `--resume` finishes it.
     """
     try:
         _write_all(outcome, work, output)
-        clear(work)
         finish(work, output, replace=outcome.request.overwrite)
     except Exception as error:
         if not is_disk_full(error):

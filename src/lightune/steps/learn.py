@@ -44,7 +44,7 @@ def resolve_descent(
     asked = request.train
     is_private = request.privacy.is_private
     method, kind = prepared.method, KINDS[asked.optimizer]
-    _require_used(request, method)
+    _require_used(request, method, gathered.task)
     share = gathered.task.rate_share * kind.rate_share(num_trainable(prepared))
     recipe = method.private_recipe(num_rows) if is_private else method.recipe(num_rows)
     usual, of_head = (share * rate for rate in (recipe.learning_rate, recipe.head_learning_rate))
@@ -92,8 +92,13 @@ def _patience_of(request: Request, recipe: Recipe) -> int:
     )
 
 
-def _require_used(request: Request, method: Method) -> None:
-    """Raise `UserError` for what saves on a backward pass where there is none."""
+def _require_used(request: Request, method: Method, task: Task) -> None:
+    """Raise `UserError` for what saves on a backward pass where there is none, or where all rows need it."""
+    if task.is_joint and request.speed.skip_below:
+        problem = (
+            f"--speed.skip-below leaves rows out, and {task.name} holds all of a step against each other"
+        )
+        raise UserError(problem, hint="Leave it out.")
     name = request.train.optimizer
     if KINDS[name].goes_back:
         return
@@ -108,15 +113,9 @@ def _require_used(request: Request, method: Method) -> None:
 def skip_below_of(request: Request, prepared: Prepared, task: Task, num_rows: int) -> float:
     """The loss under which a row is taken for learnt; 0 where there is little to save, or few rows.
 
-    Raises:
-        UserError: asked for where the rows of a step are held against each other: none can be left out.
+    None can be left out where the rows of a step are held against each other.
     """
     if task.is_joint:
-        if request.speed.skip_below:
-            problem = (
-                f"--speed.skip-below leaves rows out, and {task.name} holds all of a step against each other"
-            )
-            raise UserError(problem, hint="Leave it out.")
         return 0.0
     if request.speed.skip_below is not None:
         return request.speed.skip_below

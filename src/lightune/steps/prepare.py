@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from lightune.privacy.descent import PrivateDescent
 
 # 100 movie sentences, 3 draws: side 0.70, head 0.68, LoRA 0.61, at 8, 5 and 17 s (MiniLM, 2 cores, 2026-11).
-LEAST_ROOM = 8  # tokens of a text
 FEW_ROWS, FEW_ROWS_METHOD = 300, "side"
+LEAST_ROOM = 8  # tokens of a text that a prompt must leave
 PRIVATE_METHOD = "head"  # the fewest numbers to hide in noise
 
 

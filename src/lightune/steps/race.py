@@ -26,6 +26,7 @@ from lightune.engine.loop import Descent
 from lightune.engine.settings import parse_seconds
 from lightune.methods.base import Method
 from lightune.request import Request
+from lightune.runs.folder import CONTENDER
 from lightune.steps import cost, finish, folds, learn, measure, private, seeds
 from lightune.steps.cost import Planned, show_seconds
 from lightune.steps.gather import Gathered
@@ -167,7 +168,7 @@ def _reason_to_stop(ground: Ground, best: Contender, method: Method, reading: fl
 def _enter(ground: Ground, method: Method, *, is_first: bool, others: Sequence[Method]) -> Contender | None:
     """Prepare and train one contender in what is left of the budget; None when it does not fit."""
     request, gathered, name = ground.request, ground.gathered, method.name
-    folder = ground.work / f"race-{name}"
+    folder = ground.work / f"{CONTENDER}{name}"
     earlier = _earlier(ground, folder)
     try:
         prepared, descent, planned = _open(ground, method, earlier)
@@ -252,15 +253,6 @@ def _train(ground: Ground, prepared: Prepared, descent: Descent, folder: Path) -
         folder=folder,
         show=ground.show,
     )
-
-
-def remove_traces(work: Path) -> None:
-    """Drop what the contenders kept for `--resume`."""
-    for name in CONTENDERS:
-        folder = work / f"race-{name}"
-        if folder.exists():
-            checkpoints.remove(folder)
-            folder.rmdir()
 
 
 def _is_better(found: Contender, best: Contender, ground: Ground) -> bool:

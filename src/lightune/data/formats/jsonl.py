@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from lightune.data.text_lines import read_lines
 
 UNFINISHED = "it is not annotated, its annotator rejected it, or it is a chat without a reply"
 ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 EXPECTED = 'Each line must be one object such as {"text": "a good film", "label": "pos"}.'
 
 
@@ -161,7 +163,7 @@ def _parse(text: str, file: str, line: int) -> Any:
         found = json.loads(text)
     except json.JSONDecodeError as error:
         raise _not_json(error, file, line + error.lineno - 1) from None
-    if "\\ud" in text.lower():  # an escaped surrogate: two of them make a character, one alone makes none
+    if SURROGATE.search(text):  # two of them make a character, one alone makes none
         try:
             json.dumps(found, ensure_ascii=False).encode()
         except UnicodeEncodeError:
