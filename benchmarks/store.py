@@ -1,8 +1,8 @@
 """What the activation store costs and gives: its share of the first epoch, and reading against computing.
 
 MiniLM on movie sentences, stored at every depth that a method could cut at. For each: seconds of computing
-all texts with nothing stored, of computing and storing them, and of reading them back in training batches,
-whose pages the system may still hold, as it does in a second epoch.
+all texts with nothing stored, of computing and storing them (as many passes at once in both), and of reading
+them back in training batches, whose pages the system may still hold, as it does in a second epoch.
 
 python benchmarks/store.py --rows 4000
 python benchmarks/store.py --sealed     # plain against encrypted: random numbers of the same shape, no model
@@ -16,6 +16,7 @@ import os
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ WIDTH, TOKENS = 384, 26  # of MiniLM, and of a movie sentence on average
 def measure(file: Path) -> dict[int, dict[str, float]]:
     """{depth: {compute, fill, read (seconds), share (of storing), times (computing over reading)}}."""
     from lightune.backbones.base import Tap
-    from lightune.backbones.precision import computing
+    from lightune.backbones.streams import in_streams, num_streams, tokens_of_pass
     from lightune.core.progress import Show
     from lightune.core.rows import Decisions
     from lightune.engine.batches import epoch_steps, sequence_batches
@@ -41,7 +42,7 @@ def measure(file: Path) -> dict[int, dict[str, float]]:
     from lightune.request import Request
     from lightune.steps.gather import gather
     from lightune.steps.prepare import choose_method, choose_model, open_unread
-    from lightune.steps.reading import read_once
+    from lightune.steps.reading import below_in, read_once
 
     show = Show(is_quiet=True)
     request = Request(data=str(file), model=MODEL, method="side", groups={"data": {"max_length": 128}})
@@ -51,15 +52,20 @@ def measure(file: Path) -> dict[int, dict[str, float]]:
     backbone, tokens, pace = prepared.backbone, prepared.tokens, prepared.pace
     steps = epoch_steps(tokens, gathered.train, batch_rows=BATCH_ROWS, batch_tokens=10**6, seed=0, epoch=0)
     batches = [tokens.batch(step.pieces[0], pad_id=backbone.pad_id) for step in steps]
-    whole = sequence_batches(tokens.lengths, gathered.train, READ_TOKENS)
+    streams = num_streams(tokens.num_tokens, backbone.device, backbone.storage)
+    whole = sequence_batches(tokens.lengths, gathered.train, tokens_of_pass(READ_TOKENS, streams))
+    below = below_in(pace.precision, backbone)
+
+    def compute_alone(tap: Tap, part: Any) -> None:
+        batch = tokens.batch(part, pad_id=backbone.pad_id)
+        below(batch, [tap])
+
     found: dict[int, dict[str, float]] = {}
     for depth in range(1, backbone.depth + 1):
         tap = Tap(depth)
         began = time.perf_counter()
-        with computing(pace.precision, backbone.device):
-            for part in whole:
-                batch = tokens.batch(part, pad_id=backbone.pad_id)
-                backbone.below(batch, [tap])
+        for _ in in_streams(partial(compute_alone, tap), whole, streams):
+            pass
         compute = (time.perf_counter() - began) * tokens.num_examples / len(gathered.train)
         filled = read_once(backbone, tokens, (tap,), pace, request.cache, Decisions(), show)
         assert filled is not None

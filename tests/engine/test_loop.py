@@ -80,6 +80,7 @@ def test_windows_are_pooled_by_the_mean() -> None:
 def test_unpad_and_repad_are_each_others_reverse() -> None:
     batch = made_tokens(5).batch(np.arange(5), pad_id=0)
     hidden = torch.randn(*batch.input_ids.shape, 4) * batch.attention_mask[..., None]
+    assert torch.equal(unpad(hidden, batch), hidden[batch.attention_mask.bool()])
     assert torch.equal(repad(unpad(hidden, batch), batch), hidden)
 
 

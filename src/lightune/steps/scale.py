@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lightune.backbones.base import Tap
 from lightune.backbones.transformer import Transformer
-from lightune.core.tokens import Batch, Ints, Tokens
+from lightune.core.tokens import Batch, Ints, Tokens, unpad
 from lightune.engine.activations import Filled
 from lightune.methods.base import Method
 
@@ -31,5 +31,5 @@ def fit_head(
         batch: Batch = tokens.batch(rows[start : start + 64], pad_id=backbone.pad_id, device=backbone.device)
         read = filled.read(batch) if filled else backbone.below(batch, taps)
         states = torch.cat([read[tap].float() for tap in taps], dim=-1)
-        found.append(states[batch.attention_mask.bool()] if taps[0].reduction == "tokens" else states)
+        found.append(unpad(states, batch) if taps[0].reduction == "tokens" else states)
     method.prepare(backbone, torch.cat(found))
