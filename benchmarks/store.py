@@ -108,7 +108,7 @@ def sealed(num_rows: int) -> dict[str, Any]:
         for first in range(0, num_rows, per_shard):
             some = slice(first, first + per_shard)
             last = min(first + per_shard, num_rows)
-            shelf.write(keys[some], lengths[some], rows[starts[first] : starts[last]])
+            shelf.write(keys[some], lengths[some], [rows[starts[first] : starts[last]]])
         write = time.perf_counter() - began
         stored = store.StoredActivations(shelf, keys, Tap(6))
         taken = []

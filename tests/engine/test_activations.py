@@ -133,8 +133,8 @@ def test_two_writers_share_a_space(backbone: Transformer) -> None:
     space = store.space_of(backbone, Tap(2), "float32", "k")
     one, two = store.Shelf(space), store.Shelf(space)
     rows = np.ones((3, backbone.width), dtype=np.float32)
-    one.write([b"a" * 16], np.array([3]), rows)
-    two.write([b"b" * 16], np.array([3]), rows * 2)
+    one.write([b"a" * 16], np.array([3]), [rows])
+    two.write([b"b" * 16], np.array([3]), [rows * 2])
     one.refresh()
     assert set(one.place) == set(two.place) == {b"a" * 16, b"b" * 16}
 

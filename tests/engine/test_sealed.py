@@ -32,7 +32,7 @@ def rows() -> np.ndarray:
 
 def test_a_slice_is_the_same_and_nothing_is_readable() -> None:
     shelf, wanted = store.Shelf(SEALED), rows()
-    shelf.write(KEYS, LENGTHS, wanted)
+    shelf.write(KEYS, LENGTHS, [wanted[:3], wanted[3:]])
     again = store.Shelf(SEALED)
     assert isinstance(again.shards[0], SealedRows)
     stored = store.StoredActivations(again, KEYS, Tap(2))
@@ -45,9 +45,9 @@ def test_a_slice_is_the_same_and_nothing_is_readable() -> None:
 
 
 def test_plain_and_sealed_never_serve_each_other() -> None:
-    store.Shelf(PLAIN).write(KEYS, LENGTHS, rows())
+    store.Shelf(PLAIN).write(KEYS, LENGTHS, [rows()])
     assert not store.Shelf(SEALED).place
-    store.Shelf(SEALED).write(KEYS[:1], LENGTHS[:1], rows()[:2000])
+    store.Shelf(SEALED).write(KEYS[:1], LENGTHS[:1], [rows()[:2000]])
     assert len(store.Shelf(PLAIN).place) == 3
     assert len(store.Shelf(SEALED).place) == 1
 
@@ -58,7 +58,7 @@ def test_names_of_plain_spaces_stay_as_they_were() -> None:
 
 
 def test_another_key_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    store.Shelf(SEALED).write(KEYS, LENGTHS, rows())
+    store.Shelf(SEALED).write(KEYS, LENGTHS, [rows()])
     monkeypatch.setenv(VARIABLE, "another synthetic key")
     with pytest.raises(UserError, match="another key"):
         store.Shelf(SEALED)
@@ -93,6 +93,6 @@ def test_secure_clear_overwrites(tmp_path: Path) -> None:
     left = (tmp_path / "same").read_bytes()
     assert len(left) == 6000
     assert b"secret" not in left
-    store.Shelf(SEALED).write(KEYS, LENGTHS, rows())
+    store.Shelf(SEALED).write(KEYS, LENGTHS, [rows()])
     assert store.clear(is_secure=True) > 200_000
     assert not store.entries()

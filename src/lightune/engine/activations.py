@@ -135,14 +135,14 @@ class Shelf:
             for key, start, length in zip(entries["key"], starts, entries["length"], strict=True):
                 self.place[key.tobytes()] = (number, int(start), int(length))
 
-    def write(self, keys: Sequence[bytes], lengths: Ints, rows: NDArray[Any]) -> None:
-        """Add a shard: `rows` (N, H) are the activations of S sequences end to end."""
+    def write(self, keys: Sequence[bytes], lengths: Ints, parts: Sequence[NDArray[Any]]) -> None:
+        """Add a shard: `parts`, (N, H) of all, are the activations of S sequences end to end."""
         name = uuid.uuid4().hex
         entries = np.zeros(len(keys), dtype=[("key", f"V{KEY_BYTES}"), ("length", np.int64)])
         entries["key"] = np.array(keys, dtype=f"V{KEY_BYTES}")
         entries["length"] = lengths
-        sealed.save_array(self.folder / f"{name}.data", rows, self.seal)
-        sealed.save_array(self.folder / f"{name}{INDEX}", entries, self.seal)
+        sealed.save_array(self.folder / f"{name}.data", parts, self.seal)
+        sealed.save_array(self.folder / f"{name}{INDEX}", [entries], self.seal)
         self.refresh()
 
 
@@ -260,7 +260,7 @@ class Filling:
                 continue
             is_by_token = tap.reduction == "tokens"
             lengths = self.tokens.lengths[sequences] if is_by_token else np.ones(len(sequences), np.int64)
-            rows = rows_of_all if wanted.all() else rows_of_all[np.repeat(wanted, lengths)]
+            rows = rows_of_all[np.repeat(wanted, lengths)]  # a copy: what a thread keeps, its heap grows by
             lengths = lengths[wanted]
             keys = [self.keys[number] for number in sequences[wanted]]
             self._pending.setdefault(tap, []).append((keys, lengths, rows))
@@ -273,7 +273,7 @@ class Filling:
         for tap, parts in self._pending.items():
             keys = [key for part, _, _ in parts for key in part]
             lengths = np.concatenate([part for _, part, _ in parts])
-            self.shelves[tap].write(keys, lengths, np.concatenate([part for _, _, part in parts]))
+            self.shelves[tap].write(keys, lengths, [part for _, _, part in parts])
         self._pending.clear()
         self._size = 0
 

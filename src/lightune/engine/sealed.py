@@ -12,6 +12,7 @@ import functools
 import io
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +130,11 @@ def num_rows(file: Path) -> int:
         return int(json.loads(stream.readline())["shape"][0])
 
 
-def save_array(path: Path, array: NDArray[Any], seal: Seal | None) -> None:
-    """Write `array` to `path` and an ending of its own, owner-only, whole or not at all."""
+def save_array(path: Path, parts: Sequence[NDArray[Any]], seal: Seal | None) -> None:
+    """Write the array that `parts` (n, ...) make end to end to `path` and an ending of its own.
+
+    Owner-only, whole or not at all; what is not sealed is nowhere put together in memory.
+    """
     path = path.with_name(path.name + (".sealed" if seal else ".npy"))
     work = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -138,9 +142,13 @@ def save_array(path: Path, array: NDArray[Any], seal: Seal | None) -> None:
             with contextlib.suppress(OSError):
                 work.chmod(0o600)
             if seal:
-                stream.write(sealed_bytes(seal, array, path.name))
+                stream.write(sealed_bytes(seal, np.concatenate(parts), path.name))
             else:
-                np.save(stream, array)
+                shape = (sum(map(len, parts)), *parts[0].shape[1:])
+                header = {**np.lib.format.header_data_from_array_1_0(parts[0]), "shape": shape}
+                np.lib.format.write_array_header_1_0(stream, header)
+                for part in parts:
+                    stream.write(np.ascontiguousarray(part).data)
         work.replace(path)
     finally:
         work.unlink(missing_ok=True)
