@@ -297,13 +297,14 @@ def fill(
     tokens, missing = filling.tokens, filling.missing
     batches = sequence_batches(tokens.lengths, filling.unique, tokens_of_pass(batch_tokens, streams))
     lacking = [np.array([one for one in some.tolist() if one in missing], dtype=np.int64) for some in batches]
+    taps = [tap for tap, numbers in filling.lacking.items() if numbers]
 
     def read(sequences: Ints) -> dict[Tap, NDArray[Any]]:
         if not len(sequences):
             return {}
         owner = np.arange(len(sequences))
         batch = tokens.batch_of_sequences(sequences, owner, pad_id=backbone.pad_id, device=backbone.device)
-        return filling.stored_forms(batch, below(batch, list(filling.shelves)))
+        return filling.stored_forms(batch, below(batch, taps))
 
     results = in_streams(read, lacking, min(streams, max(1, sum(len(some) > 0 for some in lacking))))
     for some, sequences, found in zip(batches, lacking, results, strict=True):
